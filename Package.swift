@@ -1,0 +1,23 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "chimney",
+    products: [
+        .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"])
+    ],
+    targets: [
+        .target(name: "ChimneyPrimitives", swiftSettings: settings),
+        .testTarget(name: "ChimneyPrimitivesTests", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,67 @@
+/// An address of either family, for interfaces that do not care which.
+@frozen
+public enum IPAddress: Hashable, Comparable, Sendable {
+    /// An IPv4 address.
+    case v4(IPv4Address)
+    /// An IPv6 address, without its zone.
+    case v6(IPv6Address)
+
+    /// Whether the address is a multicast group.
+    @inlinable
+    public var isMulticast: Bool {
+        switch self {
+        case .v4(let address): address.isMulticast
+        case .v6(let address): address.isMulticast
+        }
+    }
+
+    /// Whether the address is 0.0.0.0 or `::`.
+    @inlinable
+    public var isAny: Bool {
+        switch self {
+        case .v4(let address): address.isAny
+        case .v6(let address): address.isAny
+        }
+    }
+}
+
+/// An address with the zone that gives a link-local address its meaning (RFC 4007).
+@frozen
+public struct ScopedAddress: Hashable, Sendable {
+    /// The address.
+    public var address: IPAddress
+    /// The name after `%`, an interface name or index as the user wrote it; `nil` for none.
+    public var zone: String?
+
+    /// An address in a zone; `nil` leaves the choice of interface to routing.
+    public init(_ address: IPAddress, zone: String? = nil) {
+        self.address = address
+        self.zone = zone
+    }
+}
+
+/// An IPv4 address and a UDP or TCP port.
+@frozen
+public struct IPv4Endpoint: Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// The address; 0.0.0.0 stands for any.
+    public var address: IPv4Address
+    /// The port; 0 stands for any.
+    public var port: UInt16
+
+    /// The endpoint `address:port`.
+    @inlinable
+    public init(_ address: IPv4Address, _ port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+
+    /// Orders endpoints by address and then by port.
+    @inlinable
+    public static func < (lhs: Self, rhs: Self) -> Bool {
+        lhs.address != rhs.address ? lhs.address < rhs.address : lhs.port < rhs.port
+    }
+
+    /// 0.0.0.0:0.
+    @inlinable
+    public static var any: Self { Self(.any, 0) }
+}
