@@ -14,10 +14,14 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "chimney",
     products: [
-        .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"])
+        .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
+        .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
     ],
     targets: [
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
         .testTarget(name: "ChimneyPrimitivesTests", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+        .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyWireTests", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
     ]
 )
