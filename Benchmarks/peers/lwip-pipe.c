@@ -150,18 +150,20 @@ int main(int argc, char **argv) {
     lwip_init();
     ip4_addr_t mask, none = {0};
     IP4_ADDR(&mask, 255, 255, 255, 0);
+    for (int i = 0; i < 4; i++) IP4_ADDR(&addresses[i], 10, i / 2, 0, 1 + i % 2);
     for (int i = 0; i < 4; i++) {
-        IP4_ADDR(&addresses[i], 10, i / 2, 0, 1 + i % 2);
         netif_add(&ends[i].netif, &addresses[i], &mask, &none, NULL, i < 2 ? bare_init : ethernet_init,
                   i < 2 ? ip4_input : ethernet_input);
         netif_set_up(&ends[i].netif);
         // Bringing an Ethernet interface up announces it; nobody is listening.
         while (ends[i].queued > 0) pbuf_free(ends[i].queue[--ends[i].queued]);
-    }
-    struct eth_addr mac_b = {{2, 0, 0, 0, 0, 2}};
-    if (etharp_add_static_entry(&addresses[3], &mac_b) != ERR_OK) {
-        fprintf(stderr, "lwip-pipe: no static ARP entry\n");
-        return 1;
+        // lwIP files a static entry under the interface its routing table names. That is interface 2 only while its twin, in the
+        // same subnet, is not there.
+        struct eth_addr mac = {{2, 0, 0, 0, 0, 2}};
+        if (i == 2 && etharp_add_static_entry(&addresses[3], &mac) != ERR_OK) {
+            fprintf(stderr, "lwip-pipe: no static ARP entry\n");
+            return 1;
+        }
     }
     run("udp-pipe-ip", 0, secs);
     run("udp-pipe-ethernet", 2, secs);
