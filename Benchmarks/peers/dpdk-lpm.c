@@ -98,7 +98,7 @@ static void measure(const char *series, const char *way, uint64_t (*pass)(const 
 
 int main(int argc, char **argv) {
     double secs = argc > 1 ? atof(argv[1]) : 2;
-    char *eal[] = {argv[0], "--no-huge", "--no-pci", "--in-memory", "-m", "512", "-l", "0", "--log-level", "4", NULL};
+    char *eal[] = {argv[0], "--no-huge", "--no-pci", "--no-telemetry", "-m", "512", "-l", "0", "--log-level", "4", NULL};
     if (rte_eal_init(10, eal) < 0) {
         fprintf(stderr, "dpdk-lpm: DPDK does not start here\n");
         return 1;

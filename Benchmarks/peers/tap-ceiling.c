@@ -40,8 +40,10 @@ static int answer(uint8_t *f, ssize_t n, const uint8_t *address) {
         memcpy(f + 28, address, 4);
         return 1;
     }
-    if (n < 42 || f[12] != 8 || f[13] != 0 || f[14] != 0x45 || memcmp(f + 30, address, 4) != 0) return 0;
+    if (n < 34 || f[12] != 8 || f[13] != 0 || f[14] != 0x45 || memcmp(f + 30, address, 4) != 0) return 0;
+    // The last fragment of a datagram may be shorter than a UDP header.
     int first = ((f[20] & 0x1f) | f[21]) == 0;
+    if (first && n < 42) return 0;
     if (f[23] == 17) {
         if (first) swap(f + 34, f + 36, 2);
     } else if (f[23] == 1) {
