@@ -62,7 +62,7 @@ public struct TimeSpan: Hashable, Comparable, Sendable, BitwiseCopyable {
     @inlinable
     public static func seconds(_ count: Int64) -> Self { Self(nanoseconds: saturating(count, 1_000_000_000)) }
     /// A length in seconds, rounded down to a nanosecond; a negative or non-number becomes zero.
-    public static func seconds(_ count: Double) -> Self {
+    public static func fractionalSeconds(_ count: Double) -> Self {
         guard count > 0 else { return .zero }
         return Self(nanoseconds: count >= 9.2e9 ? .max : Int64(count * 1e9))
     }
