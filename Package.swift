@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
+        .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
     ],
     targets: [
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
@@ -23,5 +24,10 @@ let package = Package(
         .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyWireTests", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .target(
+            name: "ChimneyNeighbors", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyNeighborsTests", dependencies: ["ChimneyNeighbors", "ChimneyPrimitives", "ChimneyWire"],
+            swiftSettings: settings),
     ]
 )

@@ -1,0 +1,81 @@
+public import ChimneyPrimitives
+
+/// What to do about a packet for a neighbour.
+@frozen
+package enum NeighborAnswer: Hashable, Sendable {
+    /// Send it to this link address now.
+    case send(to: MACAddress, NeighborHandle)
+    /// Give it to the table, which holds it until the neighbour answers.
+    case hold(NeighborHandle)
+    /// Drop it, for this reason.
+    case refused(NeighborRefusal)
+}
+
+/// Why a packet is not sent to a neighbour; each becomes a drop reason of the stack.
+@frozen
+public enum NeighborRefusal: Error, Hashable, Sendable, CaseIterable {
+    /// Nobody answered for the address.
+    case unreachable
+    /// More packets wait for the neighbour than may.
+    case queueFull
+    /// More bytes wait for all neighbours than may.
+    case bytesFull
+    /// More neighbours await their first answer than may, or every entry is worth more than a new one.
+    case tableFull
+    /// The entry was removed by the operator, or with its interface, while the packet waited.
+    case removed
+    /// No address of the interface is in use that could ask.
+    case noSource
+    /// The address names no single host.
+    case notHost
+    /// No interface is attached under this number.
+    case unknownInterface
+}
+
+/// A question that the table wants asked on a link.
+package struct NeighborSolicitation<Address: NeighborAddress>: Hashable, Sendable {
+    /// Whom to ask for.
+    package let address: Address
+    /// Where to ask.
+    package let interface: UInt32
+    /// The known address to ask; `nil` asks the whole link.
+    package let mac: MACAddress?
+}
+
+/// Held packets that share a fate: the next `count` of ``NeighborOutput/packets``.
+package struct NeighborRun<Address: NeighborAddress>: Hashable, Sendable {
+    /// The neighbour they waited for.
+    package let address: Address
+    /// The interface they leave by.
+    package let interface: UInt32
+    /// How many they are.
+    package let count: Int
+    /// What becomes of them.
+    package let fate: NeighborFate
+}
+
+/// What becomes of packets that were held.
+package enum NeighborFate: Hashable, Sendable {
+    /// They go to this link address.
+    case send(to: MACAddress)
+    /// They die, for this reason.
+    case drop(NeighborRefusal)
+}
+
+/// Something about a neighbour that an operator or a route cache may want to know.
+public struct NeighborEvent<Address: Hashable & Sendable>: Hashable, Sendable {
+    /// What happened.
+    public enum Kind: Hashable, Sendable {
+        /// The neighbour is at another link address than before.
+        case moved(from: MACAddress, to: MACAddress)
+        /// The neighbour was reachable and no longer answers.
+        case lost
+    }
+
+    /// The neighbour.
+    public var address: Address
+    /// The interface it is on.
+    public var interface: UInt32
+    /// What happened.
+    public var kind: Kind
+}
