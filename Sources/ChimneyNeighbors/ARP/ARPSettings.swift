@@ -17,25 +17,25 @@ public struct ARPSettings: Hashable, Sendable {
     /// Answers that may go at once before the rate counts.
     public var answersBurstMax = 256
     /// The longest wait before the first probe (RFC 5227 PROBE_WAIT).
-    public var probeWait = TimeSpan.milliseconds(1_000)
+    public var probeWait = TimeSpan.seconds(1)
     /// How many probes are sent (RFC 5227 PROBE_NUM).
     public var probeCount = 3
     /// The shortest time between two probes (RFC 5227 PROBE_MIN).
-    public var probeIntervalMin = TimeSpan.milliseconds(1_000)
+    public var probeIntervalMin = TimeSpan.seconds(1)
     /// The longest time between two probes (RFC 5227 PROBE_MAX).
-    public var probeIntervalMax = TimeSpan.milliseconds(2_000)
+    public var probeIntervalMax = TimeSpan.seconds(2)
     /// How long after the last probe the address is taken (RFC 5227 ANNOUNCE_WAIT).
-    public var announceWait = TimeSpan.milliseconds(2_000)
+    public var announceWait = TimeSpan.seconds(2)
     /// How many announcements are sent (RFC 5227 ANNOUNCE_NUM).
     public var announceCount = 2
     /// The time between two announcements (RFC 5227 ANNOUNCE_INTERVAL).
-    public var announceInterval = TimeSpan.milliseconds(2_000)
+    public var announceInterval = TimeSpan.seconds(2)
     /// Conflicts on an interface before new attempts are slowed down (RFC 5227 MAX_CONFLICTS).
     public var conflictsMax = 10
     /// The wait before an attempt once slowed down (RFC 5227 RATE_LIMIT_INTERVAL).
-    public var conflictHold = TimeSpan.milliseconds(60_000)
+    public var conflictHold = TimeSpan.seconds(60)
     /// The shortest time between two defences of an address (RFC 5227 DEFEND_INTERVAL).
-    public var defendInterval = TimeSpan.milliseconds(10_000)
+    public var defendInterval = TimeSpan.seconds(10)
 
     /// The values of RFC 5227 and RFC 4861.
     public init() {}

@@ -14,23 +14,23 @@ public struct NeighborSettings: Hashable, Sendable {
     /// and the new packet when that makes no room.
     public var pendingBytesMax = 1 << 20
     /// About how long a confirmation lasts; each entry draws 0.5 to 1.5 times this (RFC 4861 §6.3.2).
-    public var reachableTime = TimeSpan.milliseconds(30_000)
+    public var reachableTime = TimeSpan.seconds(30)
     /// How long an upper layer has to confirm a stale address before it is probed.
-    public var delayFirstProbe = TimeSpan.milliseconds(5_000)
+    public var delayFirstProbe = TimeSpan.seconds(5)
     /// The time between two solicitations.
-    public var retransmit = TimeSpan.milliseconds(1_000)
+    public var retransmit = TimeSpan.seconds(1)
     /// Solicitations to the whole link before a neighbour is given up.
     public var multicastSolicitations = 3
     /// Solicitations to the known address before the whole link is asked.
     public var unicastSolicitations = 3
     /// How long packets to a neighbour that did not answer are refused before it is asked again.
-    public var failedHold = TimeSpan.milliseconds(3_000)
+    public var failedHold = TimeSpan.seconds(3)
     /// How long a used address is kept without confirmation or use.
-    public var staleLifetime = TimeSpan.milliseconds(1_200_000)
+    public var staleLifetime = TimeSpan.seconds(1_200)
     /// How long an address that this stack never sent to is kept.
-    public var unusedLifetime = TimeSpan.milliseconds(60_000)
+    public var unusedLifetime = TimeSpan.seconds(60)
     /// How long after an answer a different answer is not believed, so that the first of two wins.
-    public var overrideHold = TimeSpan.milliseconds(1_000)
+    public var overrideHold = TimeSpan.seconds(1)
     /// What an unsolicited claim may do to an entry that exists; it never makes one.
     public var acceptUnsolicited = UnsolicitedPolicy.update
 
