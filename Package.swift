@@ -17,6 +17,7 @@ let package = Package(
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
+        .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
     ],
     targets: [
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
@@ -28,6 +29,14 @@ let package = Package(
             name: "ChimneyNeighbors", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyNeighborsTests", dependencies: ["ChimneyNeighbors", "ChimneyPrimitives", "ChimneyWire"],
+            swiftSettings: settings),
+        .target(name: "ChimneyLink", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+        .target(
+            name: "ChimneyStack",
+            dependencies: ["ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyStackTests", dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyStack"],
             swiftSettings: settings),
     ]
 )

@@ -1,0 +1,198 @@
+public import ChimneyLink
+public import ChimneyPrimitives
+import ChimneyWire
+
+extension VirtualStack {
+    /// A driver received these frames on an interface; takes all of them.
+    ///
+    /// Answers and forwarded packets wait in transmit queues afterwards: see ``interfacesToTransmit``.
+    /// - Complexity: O(1) a frame, and no allocation.
+    public mutating func framesArrived(_ batch: inout PacketQueue, on index: InterfaceIndex, at now: Instant) {
+        beginRound(at: now)
+        ledger.received &+= UInt64(batch.count)
+        guard let port = ports.position(of: index) else {
+            drop(&batch, .interfaceGone)
+            return
+        }
+        ports[port].counters.receivedPackets &+= UInt64(batch.count)
+        ports[port].counters.receivedBytes &+= UInt64(batch.byteCount)
+        guard ports[port].isUp else {
+            drop(&batch, .interfaceDown)
+            return
+        }
+        switch ports[port].kind {
+        case .ethernet:
+            while !batch.isEmpty {
+                let frame = batch.removeFirst()
+                ethernetArrived(frame, port)
+            }
+        case .ip, .loopback:
+            while !batch.isEmpty {
+                var packet = batch.removeFirst()
+                packet.metadata.interface = index.rawValue
+                packet.metadata.receivedAt = now
+                ipv4Arrived(packet, port)
+            }
+        }
+        deliverLooped()
+    }
+
+    /// One Ethernet frame: whose is it, and of which protocol (RFC 894).
+    @inline(__always)
+    private mutating func ethernetArrived(_ frame: consuming Packet, _ port: SlotID) {
+        guard frame.count >= 14 else { return drop(frame, .frameTruncated) }
+        let high = frame.bytes.uint32(at: 0)
+        let middle = frame.bytes.uint32(at: 4)
+        let etherType = frame.bytes.uint16(at: 12)
+        let destination = UInt64(high) << 16 | UInt64(middle >> 16)
+        frame.metadata.interface = ports[port].index.rawValue
+        frame.metadata.receivedAt = now
+        if destination != ports[port].mac.bits {
+            guard let flags = acceptedGroup(MACAddress(bits: destination), port) else {
+                return drop(frame, .frameNotForUs)
+            }
+            frame.metadata.flags = flags
+        } else {
+            frame.metadata.flags = []
+        }
+        switch etherType {
+        case 0x0800:
+            frame.removeFirst(14)
+            ipv4Arrived(frame, port)
+        case 0x0806:
+            arpArrived(frame, port)
+        case 0x8100, 0x88A8:
+            drop(frame, .vlanUnknown)
+        default:
+            drop(frame, .etherTypeUnknown)
+        }
+    }
+
+    /// The flags of a frame not sent to our own address, or `nil` when it is not for us.
+    private func acceptedGroup(_ destination: MACAddress, _ port: SlotID) -> PacketFlags? {
+        if destination.isBroadcast { return .linkBroadcast }
+        if destination.isMulticast { return .linkMulticast }
+        return nil
+    }
+
+    /// One IPv4 packet, its bytes beginning with the header (RFC 791 §3.2, RFC 1122 §3.2.1).
+    @inline(__always)
+    mutating func ipv4Arrived(_ packet: consuming Packet, _ port: SlotID) {
+        let fields: IPv4Fields
+        do {
+            fields = try IPv4Fields(checking: packet.bytes)
+        } catch {
+            return drop(packet, error.reason)
+        }
+        if packet.metadata.checksum != .verified || fields.headerByteCount > 20 {
+            guard
+                InternetChecksum.finish(InternetChecksum.sum(packet.bytes.extracting(0..<fields.headerByteCount))) == 0
+            else {
+                return drop(packet, .ipChecksumBad)
+            }
+        }
+        let excess = packet.count &- Int(fields.totalLength)
+        if excess > 0 { packet.removeLast(excess) }
+        if !packet.metadata.flags.contains(.looped) {
+            guard fields.source.isValidSource else { return drop(packet, .sourceAddressInvalid) }
+            guard !fields.destination.isLoopback else { return drop(packet, .destinationAddressInvalid) }
+        }
+        if fields.headerByteCount > 20 {
+            return ipv4WithOptionsArrived(packet, fields, port)
+        }
+        routeInput(packet, fields, port)
+    }
+
+    /// Decides between local delivery and forwarding.
+    @inline(__always)
+    mutating func routeInput(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        if let kind = local.kind(of: fields.destination) {
+            switch kind {
+            case .unicast:
+                return deliver(packet, fields, port)
+            case .subnetBroadcast:
+                packet.metadata.flags.insert(.ipBroadcast)
+                return deliver(packet, fields, port)
+            }
+        }
+        notLocalArrived(packet, fields, port)
+    }
+
+    private mutating func notLocalArrived(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        if fields.destination == .limitedBroadcast {
+            packet.metadata.flags.insert(.ipBroadcast)
+            return deliver(packet, fields, port)
+        }
+        if fields.destination.isMulticast {
+            // All hosts of the link, the one group every host is a member of (RFC 1112 §4).
+            guard fields.destination == .allSystems else { return drop(packet, .multicastNoMember) }
+            packet.metadata.flags.insert(.ipMulticast)
+            return deliver(packet, fields, port)
+        }
+        if fields.destination.isLoopback, packet.metadata.flags.contains(.looped) {
+            return deliver(packet, fields, port)
+        }
+        guard !fields.destination.isThisNetwork, !fields.destination.isReserved, !fields.destination.isLoopback else {
+            return drop(packet, .destinationAddressInvalid)
+        }
+        guard settings.forwarding else { return drop(packet, .addressNotOurs) }
+        guard ports[port].forwards else { return drop(packet, .forwardingDisabled) }
+        forward(packet, fields, port)
+    }
+
+    /// A packet for this stack: put its fragments together and hand it to its protocol.
+    @inline(__always)
+    mutating func deliver(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        if fields.isFragment { return fragmentArrived(packet, fields, port) }
+        deliverWhole(packet, fields, port)
+    }
+
+    @inline(__always)
+    mutating func deliverWhole(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        switch fields.ipProtocol {
+        case .udp: udpArrived(packet, fields, port)
+        case .icmpv4: icmpArrived(packet, fields, port)
+        default: unknownProtocolArrived(packet, fields)
+        }
+    }
+
+    private mutating func unknownProtocolArrived(_ packet: consuming Packet, _ fields: IPv4Fields) {
+        sendICMPError(.protocolUnreachable, about: packet)
+        drop(packet, .protocolUnreachable)
+    }
+
+    private mutating func fragmentArrived(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        var outcome = reassembly.fragmentArrived(packet, fields: fields, at: now, pool: pool)
+        drop(&outcome.evicted, .fragmentEvicted)
+        if outcome.mergedCount > 0, !outcome.whole.isEmpty {
+            ledger.consumed &+= UInt64(outcome.mergedCount)
+            ledger.created &+= 1
+        }
+        drop(&outcome.dead, outcome.reason)
+        while !outcome.whole.isEmpty {
+            let whole = outcome.whole.removeFirst()
+            reassembled(whole, port)
+        }
+    }
+
+    private mutating func reassembled(_ packet: consuming Packet, _ port: SlotID) {
+        guard let fields = IPv4Fields(packet.bytes) else { return drop(packet, .fragmentMalformed) }
+        deliverWhole(packet, fields, port)
+    }
+
+    /// Packets this stack sent to itself arrive here, at the end of the round that sent them.
+    mutating func deliverLooped() {
+        var budget = 4_096
+        while !looped.isEmpty {
+            guard budget > 0 else { return }
+            budget -= 1
+            var packet = looped.removeFirst()
+            packet.metadata.flags.insert(.looped)
+            guard let port = ports.position(of: InterfaceIndex(rawValue: packet.metadata.interface)) else {
+                drop(packet, .interfaceGone)
+                continue
+            }
+            ipv4Arrived(packet, port)
+        }
+    }
+}

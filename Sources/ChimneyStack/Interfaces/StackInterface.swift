@@ -1,0 +1,154 @@
+public import ChimneyLink
+public import ChimneyPrimitives
+
+/// What a shell says about an interface when it attaches one.
+public struct InterfaceDescription: Sendable, Hashable {
+    /// The name, unique in the stack; 1 to 31 printable ASCII characters without space or `%`.
+    public var name: String
+    /// What its frames begin with.
+    public var kind: LinkKind
+    /// The link address of an Ethernet interface.
+    public var mac: MACAddress
+    /// The largest IP packet it carries, in bytes: 68 to 65,535 (RFC 791).
+    public var mtu: Int
+    /// What the driver computes for us.
+    public var capabilities: LinkCapabilities
+    /// The routing table for packets that come in by it.
+    public var fib: Int
+    /// Whether packets may be forwarded from and to it, when the stack forwards at all.
+    public var forwards: Bool
+    /// Whether addresses are probed for conflicts before they are used (RFC 5227).
+    public var detectsConflicts: Bool
+
+    /// An interface with an MTU of 1,500 bytes in routing table 0.
+    public init(
+        name: String, kind: LinkKind = .ethernet, mac: MACAddress = .zero, mtu: Int = 1_500,
+        capabilities: LinkCapabilities = [], fib: Int = 0, forwards: Bool = true, detectsConflicts: Bool = false
+    ) {
+        self.name = name
+        self.kind = kind
+        self.mac = mac
+        self.mtu = mtu
+        self.capabilities = capabilities
+        self.fib = fib
+        self.forwards = forwards
+        self.detectsConflicts = detectsConflicts
+    }
+}
+
+/// An IPv4 address of an interface.
+public struct InterfaceAddress: Sendable, Hashable {
+    /// The address.
+    public var address: IPv4Address
+    /// How many leading bits the subnet shares; 0 to 32.
+    public var prefixLength: Int
+    /// Whether it may be used, or is still being probed, or was found on another host (RFC 5227).
+    public var state: State
+
+    /// Where an address stands in conflict detection.
+    public enum State: String, Sendable, Hashable {
+        case tentative, usable, conflicted
+    }
+
+    /// The subnet's broadcast address, or `nil` for /31 and /32 (RFC 3021).
+    public var broadcast: IPv4Address? {
+        prefixLength < 31 ? IPv4Address(bits: address.bits | ~mask) : nil
+    }
+
+    var mask: UInt32 { prefixLength == 0 ? 0 : ~0 << UInt32(32 - prefixLength) }
+
+    func contains(_ other: IPv4Address) -> Bool { (other.bits ^ address.bits) & mask == 0 }
+}
+
+/// What an interface has carried.
+public struct InterfaceCounters: Sendable, Hashable {
+    /// Frames handed in by the driver.
+    public internal(set) var receivedPackets: UInt64 = 0
+    /// Their bytes.
+    public internal(set) var receivedBytes: UInt64 = 0
+    /// Frames handed to the driver.
+    public internal(set) var transmittedPackets: UInt64 = 0
+    /// Their bytes.
+    public internal(set) var transmittedBytes: UInt64 = 0
+    /// Frames dropped at a full transmit queue.
+    public internal(set) var transmitDrops: UInt64 = 0
+}
+
+/// The state of one interface inside a stack.
+struct StackInterface: ~Copyable {
+    var index: InterfaceIndex
+    var name: String
+    var kind: LinkKind
+    var mac: MACAddress
+    var mtu: Int
+    var capabilities: LinkCapabilities
+    var fib: UInt16
+    var forwards: Bool
+    var detectsConflicts: Bool
+    var isUp = true
+    /// Whether it is in the list of interfaces with something to transmit.
+    var isDirty = false
+    var addresses: [InterfaceAddress] = []
+    var transmit = PacketQueue()
+    var counters = InterfaceCounters()
+
+    init(_ description: InterfaceDescription, index: InterfaceIndex) {
+        self.index = index
+        name = description.name
+        kind = description.kind
+        mac = description.mac
+        mtu = description.mtu
+        capabilities = description.capabilities
+        fib = UInt16(description.fib)
+        forwards = description.forwards
+        detectsConflicts = description.detectsConflicts
+    }
+
+    var primaryAddress: IPv4Address? { addresses.first { $0.state == .usable }?.address }
+
+    func isSubnetBroadcast(_ address: IPv4Address) -> Bool {
+        for candidate in addresses where candidate.broadcast == address { return true }
+        return false
+    }
+
+    func isOnLink(_ address: IPv4Address) -> Bool {
+        for candidate in addresses where candidate.contains(address) { return true }
+        return false
+    }
+}
+
+/// Why an interface could not be attached or changed.
+public enum InterfaceError: Error, Hashable, Sendable {
+    /// The stack has ``StackSettings/interfacesMax`` interfaces.
+    case tooManyInterfaces(max: Int)
+    /// Another interface has the name.
+    case nameInUse(String)
+    /// The name is empty, too long or has a character a name may not have.
+    case nameInvalid(String)
+    /// The MTU is outside 68...65,535.
+    case mtuOutOfRange(Int)
+    /// The stack has no routing table of that number.
+    case noSuchFIB(fib: Int, count: Int)
+    /// An Ethernet interface needs a unicast link address.
+    case macInvalid(MACAddress)
+    /// The stack has no such interface.
+    case noSuchInterface
+}
+
+/// Why an address could not be added or removed.
+public enum AddressError: Error, Hashable, Sendable {
+    /// The stack has no such interface.
+    case noSuchInterface
+    /// The address cannot be a host's.
+    case addressInvalid(IPv4Address)
+    /// The prefix length is outside 0...32.
+    case prefixLengthOutOfRange(Int)
+    /// The address is on an interface of this stack already.
+    case addressInUse(IPv4Address)
+    /// The interface has ``StackSettings/addressesPerInterfaceMax`` addresses.
+    case tooManyAddresses(max: Int)
+    /// The interface does not have the address.
+    case noSuchAddress(IPv4Address)
+    /// The routing table has no room for the address's routes.
+    case noRoom
+}

@@ -1,0 +1,206 @@
+public import ChimneyLink
+public import ChimneyPrimitives
+
+extension VirtualStack {
+    /// Attaches an interface, up and without an address.
+    ///
+    /// - Returns: its index, which stays its own until it is detached.
+    /// - Throws: ``InterfaceError``; nothing is attached.
+    public mutating func attach(
+        _ description: InterfaceDescription, at now: Instant = .zero
+    ) throws(InterfaceError) -> InterfaceIndex {
+        beginRound(at: now)
+        guard (68...65_535).contains(description.mtu) else { throw .mtuOutOfRange(description.mtu) }
+        guard description.fib >= 0, description.fib < settings.fibCount else {
+            throw .noSuchFIB(fib: description.fib, count: settings.fibCount)
+        }
+        if description.kind == .ethernet {
+            guard !description.mac.isMulticast, description.mac != .zero else { throw .macInvalid(description.mac) }
+        }
+        let index = try register(description)
+        guard ports.insert(StackInterface(description, index: index)) != nil else {
+            throw .tooManyInterfaces(max: settings.interfacesMax)
+        }
+        if description.kind == .ethernet { neighbors.attach(index.rawValue, mac: description.mac) }
+        generation &+= 1
+        return index
+    }
+
+    /// Detaches an interface with its addresses, its routes, its neighbours and what waits on it.
+    public mutating func detach(_ index: InterfaceIndex, at now: Instant = .zero) throws(InterfaceError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index), port != loopback else { throw .noSuchInterface }
+        dropTransmit(port, .interfaceGone)
+        neighbors.detach(index.rawValue)
+        settleNeighbors()
+        routes.removeAll(interface: index.rawValue)
+        ports.remove(port)
+        rebuildLocal()
+    }
+
+    /// Gives an interface another name.
+    public mutating func rename(_ index: InterfaceIndex, to name: String) throws(InterfaceError) {
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        guard ports[port].name != name else { return }
+        try checkName(name)
+        ports[port].name = name
+    }
+
+    /// Switches an interface on or off. Off, it neither sends nor receives, and its routes are withdrawn.
+    public mutating func setUp(_ index: InterfaceIndex, _ isUp: Bool, at now: Instant) throws(InterfaceError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        guard ports[port].isUp != isUp else { return }
+        ports[port].isUp = isUp
+        routes.setUp(isUp, interface: index.rawValue)
+        if !isUp {
+            dropTransmit(port, .interfaceDown)
+            if ports[port].kind == .ethernet { neighbors.linkWentDown(index.rawValue, at: now) }
+        } else if ports[port].kind == .ethernet {
+            neighbors.linkCameUp(index.rawValue, at: now)
+        }
+        settleNeighbors()
+        generation &+= 1
+    }
+
+    /// The device behind an interface is gone: what waits for it dies and the interface goes down.
+    public mutating func deviceVanished(_ index: InterfaceIndex, at now: Instant) throws(InterfaceError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        dropTransmit(port, .transmitDeviceGone)
+        try setUp(index, false, at: now)
+    }
+
+    /// Frames that a driver took and could not send, handed back to die with a name.
+    public mutating func transmitFailed(_ queue: inout PacketQueue, on index: InterfaceIndex, at now: Instant) {
+        beginRound(at: now)
+        ledger.transmitted &-= UInt64(queue.count)
+        if let port = ports.position(of: index) {
+            ports[port].counters.transmittedPackets &-= UInt64(queue.count)
+            ports[port].counters.transmittedBytes &-= UInt64(queue.byteCount)
+        }
+        drop(&queue, .transmitDeviceGone)
+    }
+
+    /// Gives an Ethernet interface another link address and tells the link (RFC 5227 §3).
+    public mutating func setMAC(_ index: InterfaceIndex, _ mac: MACAddress, at now: Instant) throws(InterfaceError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index), ports[port].kind == .ethernet else { throw .noSuchInterface }
+        guard !mac.isMulticast, mac != .zero else { throw .macInvalid(mac) }
+        ports[port].mac = mac
+        neighbors.setMAC(index.rawValue, mac, at: now)
+        settleNeighbors()
+    }
+
+    /// Gives an interface another MTU, 68 to 65,535 bytes.
+    public mutating func setMTU(_ index: InterfaceIndex, _ mtu: Int) throws(InterfaceError) {
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        guard (68...65_535).contains(mtu) else { throw .mtuOutOfRange(mtu) }
+        ports[port].mtu = mtu
+        generation &+= 1
+    }
+
+    /// Adds an address to an interface, with the route to its subnet in every routing table.
+    ///
+    /// With conflict detection the address is probed first and becomes usable some seconds later (RFC 5227).
+    /// - Throws: ``AddressError``; nothing is changed.
+    public mutating func addAddress(
+        _ address: IPv4Address, prefixLength: Int, to index: InterfaceIndex, at now: Instant
+    ) throws(AddressError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        guard (0...32).contains(prefixLength) else { throw .prefixLengthOutOfRange(prefixLength) }
+        let isLoopback = ports[port].kind == .loopback
+        guard !address.isThisNetwork, !address.isMulticast, address.bits >> 28 != 0xF, address.isLoopback == isLoopback
+        else { throw .addressInvalid(address) }
+        guard !isAssigned(address) else { throw .addressInUse(address) }
+        guard ports[port].addresses.count < settings.addressesPerInterfaceMax else {
+            throw .tooManyAddresses(max: settings.addressesPerInterfaceMax)
+        }
+        var added = InterfaceAddress(address: address, prefixLength: prefixLength, state: .usable)
+        if added.broadcast == address || (prefixLength < 31 && address.bits & ~added.mask == 0) {
+            throw .addressInvalid(address)
+        }
+        let probes = ports[port].kind == .ethernet && ports[port].detectsConflicts
+        if probes { added.state = .tentative }
+        guard routes.addConnected(added, interface: index.rawValue, isUp: ports[port].isUp) else { throw .noRoom }
+        ports[port].addresses.append(added)
+        rebuildLocal()
+        if ports[port].kind == .ethernet {
+            neighbors.addAddress(
+                address, prefixLength: prefixLength, interface: index.rawValue, probes: probes, at: now)
+            settleNeighbors()
+        }
+    }
+
+    /// Takes an address from an interface, with its routes.
+    public mutating func removeAddress(
+        _ address: IPv4Address, from index: InterfaceIndex, at now: Instant
+    ) throws(AddressError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        guard let position = ports[port].addresses.firstIndex(where: { $0.address == address }) else {
+            throw .noSuchAddress(address)
+        }
+        let removed = ports[port].addresses.remove(at: position)
+        routes.removeConnected(removed, interface: index.rawValue)
+        if ports[port].kind == .ethernet {
+            neighbors.removeAddress(address, interface: index.rawValue, at: now)
+            settleNeighbors()
+        }
+        rebuildLocal()
+    }
+
+    /// The source address for packets to a destination (RFC 1122 §3.3.4.3): one of the interface's, else any of ours.
+    func sourceAddress(for destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
+        if path.isLocal { return destination }
+        if let chosen = routes.source(
+            among: ports[path.port].addresses, destination: destination, nextHop: path.nextHop)
+        {
+            return chosen
+        }
+        for position in 0..<ports.count {
+            let other = ports.id(at: position)
+            guard other != loopback else { continue }
+            if let address = ports[other].primaryAddress { return address }
+        }
+        return nil
+    }
+
+    /// Every stack has `lo0`, up, with 127.0.0.1/8 (RFC 1122 §3.2.1.3).
+    mutating func configureLoopback() {
+        let address = InterfaceAddress(address: .loopback, prefixLength: 8, state: .usable)
+        _ = routes.addConnected(address, interface: ports[loopback].index.rawValue, isUp: true)
+        ports[loopback].addresses.append(address)
+        rebuildLocal()
+    }
+
+    private mutating func dropTransmit(_ port: SlotID, _ reason: DropReason) {
+        var waiting = PacketQueue()
+        waiting.append(contentsOf: &ports[port].transmit)
+        drop(&waiting, reason)
+    }
+
+    private func isAssigned(_ address: IPv4Address) -> Bool {
+        for position in 0..<ports.count {
+            let id = ports.id(at: position)
+            if ports[id].addresses.contains(where: { $0.address == address }) { return true }
+        }
+        return false
+    }
+
+    /// Computes again what each address means; every remembered path is stale afterwards.
+    mutating func rebuildLocal() {
+        local.removeAll()
+        for position in 0..<ports.count {
+            let id = ports.id(at: position)
+            for address in ports[id].addresses where address.state == .usable {
+                local.insert(address.address, .unicast, interface: ports[id].index.rawValue)
+                if let broadcast = address.broadcast {
+                    local.insert(broadcast, .subnetBroadcast, interface: ports[id].index.rawValue)
+                }
+            }
+        }
+        generation &+= 1
+    }
+}

@@ -1,0 +1,116 @@
+import ChimneyLink
+import ChimneyNeighbors
+import ChimneyPrimitives
+import ChimneyWire
+
+/// Where a packet is to go once routing has spoken.
+struct OutputPath: BitwiseCopyable {
+    /// The position of the interface in the stack's table.
+    var port: SlotID
+    /// The neighbour to hand it to; the destination itself when that is on the link.
+    var nextHop: IPv4Address
+    /// Whether the destination is one of our own addresses.
+    var isLocal: Bool
+    /// Whether the destination is a broadcast or multicast address of the link.
+    var isLinkGroup: Bool
+    /// Whether the destination is a broadcast address.
+    var isBroadcast: Bool
+}
+
+extension VirtualStack {
+    /// Finds the way to a destination in one routing table.
+    func path(to destination: IPv4Address, fib: UInt16, flowHash: UInt32 = 0) throws(RouteFailure) -> OutputPath {
+        if local.isOurs(destination) || destination.isLoopback {
+            return OutputPath(
+                port: loopback, nextHop: destination, isLocal: true, isLinkGroup: false, isBroadcast: false)
+        }
+        let route = try routes.route(to: destination, fib: fib, flowHash: flowHash)
+        guard let port = ports.position(of: InterfaceIndex(rawValue: route.interface)) else {
+            throw .none
+        }
+        let isBroadcast = destination == .limitedBroadcast || ports[port].isSubnetBroadcast(destination)
+        return OutputPath(
+            port: port, nextHop: route.gateway ?? destination, isLocal: false,
+            isLinkGroup: isBroadcast || destination.isMulticast, isBroadcast: isBroadcast)
+    }
+
+    /// Sends a finished IPv4 packet, its bytes beginning with the header, cutting it where the link demands (RFC 791 §3.2).
+    mutating func sendIPv4(_ packet: consuming Packet, by path: OutputPath) {
+        if path.isLocal {
+            packet.metadata.interface = ports[path.port].index.rawValue
+            packet.metadata.receivedAt = now
+            looped.append(packet)
+            return
+        }
+        guard packet.count > ports[path.port].mtu else { return sendToLink(packet, by: path) }
+        var fragments = PacketQueue()
+        let created = Self.fragment(packet, mtu: ports[path.port].mtu, pool: pool, into: &fragments)
+        ledger.created &+= UInt64(fragments.count)
+        if created {
+            consume(packet)
+        } else {
+            drop(&fragments, .noBuffer)
+            drop(packet, .noBuffer)
+        }
+        while !fragments.isEmpty { sendToLink(fragments.removeFirst(), by: path) }
+    }
+
+    /// Puts the link header before a packet that fits the MTU, and the frame into the transmit queue.
+    @inline(__always)
+    mutating func sendToLink(_ packet: consuming Packet, by path: OutputPath) {
+        switch ports[path.port].kind {
+        case .ip, .loopback:
+            enqueue(packet, path.port)
+        case .ethernet:
+            if path.isLinkGroup {
+                let group = path.isBroadcast ? MACAddress.broadcast : MACAddress(group: path.nextHop)
+                sendFrame(packet, to: group, path.port)
+            } else if let mac = neighbors.resolvedMAC(
+                path.nextHop, interface: ports[path.port].index.rawValue, at: now)
+            {
+                sendFrame(packet, to: mac, path.port)
+            } else {
+                resolveAndSend(packet, to: path.nextHop, path.port)
+            }
+        }
+    }
+
+    /// Puts an Ethernet header before a packet, and the frame into the transmit queue.
+    @inline(__always)
+    mutating func sendFrame(
+        _ packet: consuming Packet, to destination: MACAddress, _ port: SlotID, etherType: UInt16 = 0x0800
+    ) {
+        guard packet.prepend(14) else { return drop(packet, .noBuffer) }
+        let source = ports[port].mac.bits
+        packet.writeEthernet(destination: destination.bits, source: source, etherType: etherType)
+        enqueue(packet, port)
+    }
+
+    /// Puts a finished frame into the transmit queue; a full queue drops it.
+    @inline(__always)
+    mutating func enqueue(_ frame: consuming Packet, _ port: SlotID) {
+        guard ports[port].isUp else { return drop(frame, .interfaceDown) }
+        guard ports[port].transmit.count < settings.transmitPacketsMax,
+            ports[port].transmit.byteCount < settings.transmitBytesMax
+        else {
+            ports[port].counters.transmitDrops &+= 1
+            return drop(frame, .transmitQueueFull)
+        }
+        ports[port].transmit.append(frame)
+        if !ports[port].isDirty {
+            ports[port].isDirty = true
+            dirty.append(ports[port].index)
+        }
+    }
+}
+
+extension Packet {
+    /// Writes an Ethernet II header at the front.
+    @inline(__always)
+    mutating func writeEthernet(destination: UInt64, source: UInt64, etherType: UInt16) {
+        var span = mutableBytes
+        span.storeBytes(of: (destination << 16 | source >> 32).bigEndian, toByteOffset: 0, as: UInt64.self)
+        span.storeBytes(of: UInt32(truncatingIfNeeded: source).bigEndian, toByteOffset: 8, as: UInt32.self)
+        span.storeBytes(of: etherType.bigEndian, toByteOffset: 12, as: UInt16.self)
+    }
+}

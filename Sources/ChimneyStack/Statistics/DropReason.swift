@@ -1,0 +1,94 @@
+/// Why a packet died. Every packet that enters a stack and is neither delivered, forwarded nor
+/// consumed increments exactly one of these.
+public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
+    // The frame.
+    case frameTruncated, frameNotForUs, etherTypeUnknown, vlanUnknown, interfaceDown, interfaceGone
+    // The IPv4 header.
+    case ipTruncated, ipVersionWrong, ipHeaderLengthWrong, ipTotalLengthWrong, ipChecksumBad, ipOptionMalformed
+    case sourceRouteRefused, sourceAddressInvalid, destinationAddressInvalid, addressNotOurs, forwardingDisabled
+    // Forwarding and output.
+    case ttlExpired, noRoute, routeBlackhole, routeReject, routeProhibited, fragmentationNeeded
+    case broadcastNotForwarded, linkBroadcastNotForwarded, neighborUnresolved, neighborQueueFull, neighborTableFull
+    case transmitQueueFull, transmitDeviceGone, noBuffer, optionSpaceExhausted
+    // Fragments.
+    case fragmentMalformed, fragmentOverlap, fragmentDuplicate, fragmentOversized, fragmentTimeout, fragmentEvicted
+    case fragmentTooMany
+    // ARP.
+    case arpMalformed, arpNotForUs, arpBadSender, arpConflict, arpOffLink, arpRateLimited, arpTableFull, arpUnsolicited
+    // ICMP.
+    case icmpTruncated, icmpChecksumBad, icmpTypeUnknown, icmpEchoIgnored, icmpQuoteMalformed, icmpRedirectRefused
+    case icmpNoSocket, icmpRateLimited
+    // Transports.
+    case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, portClosed, socketBufferFull, socketClosed
+    case broadcastNoReceiver, multicastNoMember
+
+    /// The sentence `explain` prints.
+    public var explanation: String {
+        switch self {
+        case .frameTruncated: "the frame is shorter than its link header"
+        case .frameNotForUs: "the frame's destination MAC is neither ours, broadcast nor a group we listen to"
+        case .etherTypeUnknown: "no protocol of this stack has that EtherType"
+        case .vlanUnknown: "no interface of this stack has that VLAN"
+        case .interfaceDown: "the interface is down"
+        case .interfaceGone: "the interface was detached while the packet waited"
+        case .ipTruncated: "the packet is shorter than its IPv4 header says"
+        case .ipVersionWrong: "the version field is not 4"
+        case .ipHeaderLengthWrong: "the header length is below 20 bytes or beyond the packet"
+        case .ipTotalLengthWrong: "the total length is below the header length or beyond the packet"
+        case .ipChecksumBad: "the IPv4 header checksum is wrong"
+        case .ipOptionMalformed: "an IPv4 option runs out of its bounds"
+        case .sourceRouteRefused: "the packet asks for source routing, which is refused (RFC 7126)"
+        case .sourceAddressInvalid: "the source address may not appear on a wire"
+        case .destinationAddressInvalid: "the destination address may not appear on a wire"
+        case .addressNotOurs: "the destination is not an address of ours and this host does not forward"
+        case .forwardingDisabled: "forwarding is switched off on this interface"
+        case .ttlExpired: "the time to live reached zero"
+        case .noRoute: "no route leads to the destination"
+        case .routeBlackhole: "the route to the destination is a blackhole"
+        case .routeReject: "the route to the destination answers unreachable"
+        case .routeProhibited: "the route to the destination answers prohibited"
+        case .fragmentationNeeded: "the packet exceeds the MTU of its way out and says not to fragment"
+        case .broadcastNotForwarded: "directed broadcasts are not forwarded (RFC 2644)"
+        case .linkBroadcastNotForwarded: "a unicast packet in a link-layer broadcast is not forwarded (RFC 1812 §5.3.4)"
+        case .neighborUnresolved: "the next hop did not answer address resolution"
+        case .neighborQueueFull: "too many packets wait for the next hop's link address"
+        case .neighborTableFull: "the neighbour table has no room for another next hop"
+        case .transmitQueueFull: "the interface's transmit queue is full"
+        case .transmitDeviceGone: "the device behind the interface is gone"
+        case .noBuffer: "the packet pool is at its bound"
+        case .optionSpaceExhausted: "a record-route or timestamp option has no room and says to discard"
+        case .fragmentMalformed: "a fragment's length or offset contradicts the datagram"
+        case .fragmentOverlap: "a fragment overlaps another one, so the whole datagram is refused"
+        case .fragmentDuplicate: "the same fragment arrived before"
+        case .fragmentOversized: "the fragments would make a datagram above 65,535 bytes"
+        case .fragmentTimeout: "the other fragments did not arrive in time"
+        case .fragmentEvicted: "reassembly was at its bound and gave up its oldest datagram"
+        case .fragmentTooMany: "the datagram came in more fragments than one datagram may have"
+        case .arpMalformed: "the ARP message is not Ethernet and IPv4, or is truncated"
+        case .arpNotForUs: "the ARP message asks for someone else's address"
+        case .arpBadSender: "the ARP sender's addresses are not a host's"
+        case .arpConflict: "the ARP sender claims an address of ours"
+        case .arpOffLink: "the ARP sender's address is not on this link"
+        case .arpRateLimited: "too many ARP messages"
+        case .arpTableFull: "the neighbour table has no room for the ARP sender"
+        case .arpUnsolicited: "an ARP reply nobody asked for"
+        case .icmpTruncated: "the ICMP message is shorter than its type demands"
+        case .icmpChecksumBad: "the ICMP checksum is wrong"
+        case .icmpTypeUnknown: "the ICMP type is unknown or not answered (RFC 1122 §3.2.2)"
+        case .icmpEchoIgnored: "echo requests to this address are not answered by setting"
+        case .icmpQuoteMalformed: "the packet quoted in an ICMP error cannot be ours"
+        case .icmpRedirectRefused: "the redirect does not come from the gateway in use or names no neighbour"
+        case .icmpNoSocket: "no socket waits for this ICMP message"
+        case .icmpRateLimited: "the answer would exceed the ICMP rate limit"
+        case .protocolUnreachable: "no protocol of this stack has that IP protocol number"
+        case .udpTruncated: "the datagram is shorter than a UDP header"
+        case .udpLengthWrong: "the UDP length contradicts the IP length"
+        case .udpChecksumBad: "the UDP checksum is wrong"
+        case .portClosed: "no socket is bound to the destination port"
+        case .socketBufferFull: "the socket's receive buffer is full"
+        case .socketClosed: "the socket closed while the packet was on its way"
+        case .broadcastNoReceiver: "no socket on that port takes broadcasts"
+        case .multicastNoMember: "this host is not a member of the group"
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import ChimneyPrimitives
+
+/// The MTUs that routers on the way have reported, by destination (RFC 1191).
+///
+/// At the bound the entry that expires first gives way.
+struct PathMTUs: Sendable {
+    private struct Entry {
+        var destination: IPv4Address
+        var mtu: Int
+        var expires: Instant
+    }
+
+    private var entries: [Entry] = []
+    private let destinationsMax: Int
+    /// How long a report is believed before the larger MTU is tried again (RFC 1191 §6.3).
+    private static var lifetime: TimeSpan { .seconds(600) }
+
+    init(destinationsMax: Int) { self.destinationsMax = max(1, destinationsMax) }
+
+    var count: Int { entries.count }
+
+    /// A router says that packets to `destination` may have `mtu` bytes; a report never raises what is known.
+    mutating func learn(_ mtu: Int, to destination: IPv4Address, at now: Instant) {
+        let expires = now + Self.lifetime
+        let position = lowerBound(destination)
+        if position < entries.count, entries[position].destination == destination {
+            let known = entries[position].expires > now ? entries[position].mtu : .max
+            entries[position] = Entry(destination: destination, mtu: min(mtu, known), expires: expires)
+            return
+        }
+        entries.insert(Entry(destination: destination, mtu: mtu, expires: expires), at: position)
+        guard entries.count > destinationsMax else { return }
+        var oldest = 0
+        for index in entries.indices where entries[index].expires < entries[oldest].expires { oldest = index }
+        entries.remove(at: oldest)
+    }
+
+    /// The MTU last reported and still believed.
+    func mtu(to destination: IPv4Address, at now: Instant) -> Int? {
+        let position = lowerBound(destination)
+        guard position < entries.count, entries[position].destination == destination else { return nil }
+        return entries[position].expires > now ? entries[position].mtu : nil
+    }
+
+    private func lowerBound(_ destination: IPv4Address) -> Int {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].destination < destination { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,121 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyWire
+
+extension VirtualStack {
+    /// A UDP datagram for this stack arrived (RFC 768, RFC 1122 §4.1).
+    @inline(__always)
+    mutating func udpArrived(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
+        let start = fields.headerByteCount
+        guard packet.count >= start &+ 8 else { return drop(packet, .udpTruncated) }
+        let ports = packet.bytes.uint32(at: start)
+        let lengthAndSum = packet.bytes.uint32(at: start &+ 4)
+        let length = Int(lengthAndSum >> 16)
+        guard length >= 8, start &+ length <= packet.count else { return drop(packet, .udpLengthWrong) }
+        if lengthAndSum & 0xFFFF != 0, packet.metadata.checksum == .unknown {
+            let pseudo = InternetChecksum.pseudoHeader(
+                fields.source, fields.destination, protocol: IPProtocol.udp.rawValue, length: length)
+            let sum = InternetChecksum.sum(packet.bytes.extracting(start..<start &+ length), initial: pseudo)
+            guard InternetChecksum.finish(sum) == 0 else { return drop(packet, .udpChecksumBad) }
+        }
+        let source = IPv4Endpoint(fields.source, UInt16(truncatingIfNeeded: ports >> 16))
+        let destination = IPv4Endpoint(fields.destination, UInt16(truncatingIfNeeded: ports))
+        packet.metadata.transportOffset = UInt16(truncatingIfNeeded: start)
+        if !packet.metadata.flags.isDisjoint(with: [.ipBroadcast, .ipMulticast]) {
+            return deliverToAll(packet, source: source, destination: destination)
+        }
+        guard let id = socket(for: destination, from: source) else {
+            sendICMPError(.portUnreachable, about: packet)
+            return drop(packet, .portClosed)
+        }
+        enqueue(packet, to: id)
+    }
+
+    /// The socket that fits best: connected to the sender, then bound to the address, then bound to the port alone.
+    @inline(__always)
+    func socket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
+        guard let head = portTable[destination.port] else { return nil }
+        let local = sockets[head].local
+        let remote = sockets[head].remote
+        // The usual case is a port with one socket that takes everything.
+        if sockets[head].nextOnPort == nil {
+            guard local.address.isAny || local.address == destination.address else { return nil }
+            return remote == .any || remote == source ? head : nil
+        }
+        return bestSocket(from: head, destination: destination, source: source)
+    }
+
+    private func bestSocket(from head: SlotID, destination: IPv4Endpoint, source: IPv4Endpoint) -> SlotID? {
+        if connectedCount > 0, let id = connected.lookUp(source, destination) { return id }
+        var best: SlotID?
+        var bestScore = -1
+        var next: SlotID? = head
+        while let id = next {
+            next = sockets[id].nextOnPort
+            let local = sockets[id].local.address
+            guard local.isAny || local == destination.address else { continue }
+            let remote = sockets[id].remote
+            guard remote == .any || remote == source else { continue }
+            let score = (local.isAny ? 0 : 1) + (remote == .any ? 0 : 2)
+            if score > bestScore { (best, bestScore) = (id, score) }
+        }
+        return best
+    }
+
+    /// Puts a datagram into a socket's queue, or drops it where that is full.
+    @inline(__always)
+    mutating func enqueue(_ packet: consuming Packet, to id: SlotID) {
+        guard sockets[id].queue.byteCount < sockets[id].queueBytesMax,
+            sockets[id].queue.count < sockets[id].queuePacketsMax
+        else {
+            sockets[id].droppedCount &+= 1
+            return drop(packet, .socketBufferFull)
+        }
+        sockets[id].queue.append(packet)
+        sockets[id].receivedCount &+= 1
+        ledger.delivered &+= 1
+        if !sockets[id].isAnnounced { announce(id) }
+    }
+
+    /// A broadcast goes to every socket on its port that may take it, the payload shared (RFC 1122 §4.1.3.3).
+    private mutating func deliverToAll(
+        _ packet: consuming Packet, source: IPv4Endpoint, destination: IPv4Endpoint
+    ) {
+        var takers: [SlotID] = []
+        var next = portTable[destination.port]
+        while let id = next {
+            next = sockets[id].nextOnPort
+            let local = sockets[id].local.address
+            let remote = sockets[id].remote
+            let isForAddress = local.isAny || local == destination.address
+            if isForAddress, remote == .any || remote == source { takers.append(id) }
+        }
+        guard let last = takers.popLast() else { return drop(packet, .broadcastNoReceiver) }
+        for id in takers {
+            guard let copy = packet.clone(pool: pool) else {
+                sockets[id].droppedCount &+= 1
+                continue
+            }
+            ledger.created &+= 1
+            enqueue(copy, to: id)
+        }
+        enqueue(packet, to: last)
+    }
+
+    /// Gives an ICMP error to the connected socket it belongs to; `false` where there is none.
+    ///
+    /// An unconnected socket learns nothing, because it could not tell whose error it is
+    /// (RFC 1122 §4.1.3.3 leaves the choice; BSD and Linux agree).
+    mutating func report(_ error: SocketError, local: IPv4Endpoint, peer: IPv4Endpoint) -> Bool {
+        guard let id = socket(for: local, from: peer), sockets[id].remote == peer else { return false }
+        sockets[id].error = error
+        sockets[id].path.generation = 0
+        if !sockets[id].isAnnounced { announce(id) }
+        return true
+    }
+
+    mutating func announce(_ id: SlotID) {
+        sockets[id].isAnnounced = true
+        announced.append(SocketID(slot: id))
+    }
+}

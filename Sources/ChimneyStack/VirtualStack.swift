@@ -1,0 +1,160 @@
+public import ChimneyLink
+import ChimneyNeighbors
+public import ChimneyPrimitives
+
+/// One complete network stack: interfaces, addresses, routes, neighbours, sockets, and nothing shared with any other.
+///
+/// It reads no clock, starts no timer and calls no operating system. A shell hands it frames and the
+/// time, takes what is to be transmitted, and calls ``timerFired(at:)`` when ``deadline`` has passed:
+///
+///     stack.framesArrived(&batch, on: interface, at: now)
+///     while let index = stack.nextToTransmit() { stack.takeTransmit(from: index, into: &out) }
+///
+/// A stack is confined to one thread at a time. Its memory beyond the packets is some kilobytes.
+public struct VirtualStack: ~Copyable {
+    /// The name, for people.
+    public let name: String
+    /// What the operator set.
+    public internal(set) var settings: StackSettings
+    /// Where its packets come from; many stacks of one thread may share a pool.
+    public let pool: PacketPool
+
+    var random: StackRandom
+    /// The time of the event being handled.
+    var now = Instant.zero
+    /// Grows with every change of addresses, routes or interfaces, so that remembered paths are known to be stale.
+    var generation: UInt64 = 1
+
+    var ports: PortList
+    /// Where `lo0` is kept.
+    let loopback: SlotID
+    var local = LocalAddresses()
+    var routes: StackRoutes
+    var neighbors: StackNeighbors
+    var reassembly: Reassembly
+    var pathMTUs: PathMTUs
+
+    var sockets: SlotMap<UDPSocketState>
+    var portTable = PortTable()
+    var connected: ConnectedTable
+    var connectedCount = 0
+    var announced: [SocketID] = []
+    var echoes = EchoSockets()
+
+    var dirty: [InterfaceIndex] = []
+    var looped = PacketQueue()
+    var icmpLimit: RateLimit
+    var identification: UInt16
+
+    /// The account of every packet.
+    public internal(set) var ledger = Ledger()
+    /// Counters beside the ledger.
+    public internal(set) var counters = StackCounters()
+    var history: DropHistory
+
+    /// A stack without interfaces but its loopback, `lo0`.
+    ///
+    /// - Parameters:
+    ///   - pool: where packets come from; it bounds what this stack and its neighbours on the pool may hold.
+    ///   - random: everything the stack draws: ports, identifications, delays. Equal generators and equal events give equal bytes.
+    public init(name: String, settings: StackSettings = StackSettings(), pool: PacketPool, random: StackRandom) {
+        self.name = name
+        self.settings = settings
+        self.pool = pool
+        self.random = random
+        identification = UInt16(truncatingIfNeeded: self.random.next())
+        ports = PortList(interfacesMax: settings.interfacesMax + 1)
+        routes = StackRoutes(fibCount: max(1, settings.fibCount))
+        neighbors = StackNeighbors(random: self.random.split())
+        reassembly = Reassembly(settings: settings)
+        pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
+        sockets = SlotMap(elementsMax: settings.socketsMax)
+        connected = ConnectedTable(key: self.random.next())
+        icmpLimit = RateLimit(perSecondMax: settings.icmpErrorsPerSecondMax, burstMax: settings.icmpErrorBurstMax)
+        history = DropHistory(recordsMax: settings.dropRecordsMax)
+        let description = InterfaceDescription(name: "lo0", kind: .loopback, mtu: 65_535)
+        guard let id = ports.insert(StackInterface(description, index: InterfaceIndex(rawValue: 1))) else {
+            preconditionFailure("an empty table has room for one interface")
+        }
+        loopback = id
+        configureLoopback()
+    }
+
+    mutating func beginRound(at now: Instant) { self.now = now }
+
+    mutating func nextIdentification() -> UInt16 {
+        identification &+= 1
+        return identification
+    }
+}
+
+extension VirtualStack {
+    /// When ``timerFired(at:)`` next has work, or `nil` while nothing is pending.
+    public var deadline: Instant? {
+        if !looped.isEmpty { return now }
+        return switch (reassembly.deadline, neighbors.deadline) {
+        case (nil, let other), (let other, nil): other
+        case (let one?, let other?): min(one, other)
+        }
+    }
+
+    /// Does what was due by now; early or late calls do no harm.
+    public mutating func timerFired(at now: Instant) {
+        beginRound(at: now)
+        expireFragments()
+        neighborTimersFired()
+        deliverLooped()
+    }
+
+    private mutating func expireFragments() {
+        var dead = PacketQueue()
+        while reassembly.expire(at: now, into: &dead) {
+            var isFirst = true
+            while !dead.isEmpty {
+                let fragment = dead.removeFirst()
+                if isFirst { sendICMPError(.reassemblyTimeExceeded, about: fragment) }
+                isFirst = false
+                drop(fragment, .fragmentTimeout)
+            }
+        }
+    }
+
+    /// The next interface that has frames to transmit, or `nil`; each call names another.
+    public mutating func nextToTransmit() -> InterfaceIndex? {
+        guard let index = dirty.popLast() else { return nil }
+        if let port = ports.position(of: index) { ports[port].isDirty = false }
+        return index
+    }
+
+    /// Whether any interface has frames to transmit.
+    public var hasTransmit: Bool { !dirty.isEmpty }
+
+    /// Hands an interface's waiting frames to the shell, all at once and without copying.
+    public mutating func takeTransmit(from index: InterfaceIndex, into queue: inout PacketQueue) {
+        guard let port = ports.position(of: index) else { return }
+        let count = UInt64(ports[port].transmit.count)
+        ports[port].counters.transmittedPackets &+= count
+        ports[port].counters.transmittedBytes &+= UInt64(ports[port].transmit.byteCount)
+        ledger.transmitted &+= count
+        queue.append(contentsOf: &ports[port].transmit)
+    }
+
+    /// Compares the ledger with what the queues hold; they must agree between any two calls.
+    public var conservation: Conservation {
+        var held = Int64(reassembly.heldCount + looped.count + neighbors.heldCount)
+        for position in 0..<ports.count { held += Int64(ports[ports.id(at: position)].transmit.count) }
+        return Conservation(heldByLedger: ledger.held, heldInFact: held)
+    }
+}
+
+/// Counters that are not a packet's fate.
+public struct StackCounters: Sendable, Hashable {
+    /// ICMP messages that passed their checksum.
+    public internal(set) var icmpReceived: UInt64 = 0
+    /// Echo and timestamp requests answered.
+    public internal(set) var icmpEchoesAnswered: UInt64 = 0
+    /// ICMP errors sent.
+    public internal(set) var icmpErrorsSent: UInt64 = 0
+    /// ICMP errors not sent because of the rate limit.
+    public internal(set) var icmpErrorsSuppressed: UInt64 = 0
+}

@@ -1,0 +1,216 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyStack
+import Testing
+
+@Suite struct UDPTests {
+    @Test(arguments: [LinkKind.ip, .ethernet])
+    func datagramsArriveAsSentAndInOrder(over kind: LinkKind) throws {
+        let segment = try Segment(kind: kind)
+        let sender = try segment.left.openUDP()
+        let receiver = try segment.right.openUDP()
+        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        let payloads = (0..<200).map { count in (0..<count).map { UInt8(truncatingIfNeeded: $0 ^ count) } }
+        for payload in payloads {
+            try segment.left.send(
+                sender, payload, to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        }
+        segment.pump()
+        #expect(segment.right.receiveAll(receiver) == payloads)
+        #expect(segment.pool.inUse == 0)
+        segment.check()
+    }
+
+    @Test(arguments: [0, 1, 1_472, 1_473, 2_960, 8_000, 65_507])
+    func datagramsOfAnySizeArriveWhole(byteCount: Int) throws {
+        let segment = try Segment()
+        let sender = try segment.left.openUDP()
+        let receiver = try segment.right.openUDP()
+        try segment.right.bind(receiver, to: IPv4Endpoint(Segment.rightAddress, 9))
+        let payload = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 8) }
+        try segment.left.send(sender, payload, to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        segment.pump()
+        #expect(segment.right.receiveAll(receiver) == [payload], "\(segment.right.ledger.dropsByReason)")
+        segment.check()
+        #expect(throws: SendError.messageTooLong(max: 65_507)) {
+            try segment.left.send(
+                sender, [UInt8](repeating: 0, count: 65_508), to: IPv4Endpoint(Segment.rightAddress, 9),
+                at: segment.now)
+        }
+    }
+
+    @Test func answerReachesTheSocketThatAsked() throws {
+        let segment = try Segment()
+        let client = try segment.left.openUDP()
+        let server = try segment.right.openUDP()
+        try segment.right.bind(server, to: IPv4Endpoint(.any, 7))
+        try segment.left.connect(client, to: IPv4Endpoint(Segment.rightAddress, 7))
+        try segment.left.send(client, [1, 2, 3], at: segment.now)
+        segment.pump()
+        let source = segment.right.receive(server).source
+        #expect(source.address == Segment.leftAddress)
+        #expect(source == segment.left.localEndpoint(client).map { IPv4Endpoint(Segment.leftAddress, $0.port) })
+        try segment.right.send(server, [4], to: source, at: segment.now)
+        segment.pump()
+        #expect(segment.left.receiveAll(client) == [[4]])
+        segment.check()
+    }
+
+    @Test func closedPortIsReportedToTheConnectedSocketOnly() throws {
+        let segment = try Segment()
+        let connected = try segment.left.openUDP()
+        let loose = try segment.left.openUDP()
+        let peer = IPv4Endpoint(Segment.rightAddress, 99)
+        try segment.left.connect(connected, to: peer)
+        try segment.left.send(connected, [1], at: segment.now)
+        try segment.left.send(loose, [1], to: peer, at: segment.now)
+        segment.pump()
+        #expect(segment.left.takeError(connected) == .portUnreachable(peer))
+        #expect(segment.left.takeError(loose) == nil)
+        #expect(segment.right.ledger.dropped(.portClosed) == 2)
+        segment.check()
+    }
+
+    @Test func pendingErrorIsThrownOnceAndThenTheSocketWorksAgain() throws {
+        let segment = try Segment()
+        let socket = try segment.left.openUDP()
+        let peer = IPv4Endpoint(Segment.rightAddress, 99)
+        try segment.left.connect(socket, to: peer)
+        try segment.left.send(socket, [1], at: segment.now)
+        segment.pump()
+        #expect(throws: SendError.network(.portUnreachable(peer))) {
+            try segment.left.send(socket, [1], at: segment.now)
+        }
+        try segment.left.send(socket, [1], at: segment.now)
+        segment.pump()
+        segment.check()
+    }
+
+    @Test func connectedSocketTakesItsPeersDatagramsAndLeavesOthersToTheSharingOne() throws {
+        let segment = try Segment()
+        var options = UDPOptions()
+        options.sharesAddress = true
+        let wide = try segment.right.openUDP()
+        let narrow = try segment.right.openUDP()
+        for socket in [wide, narrow] {
+            segment.right.setOptions(options, of: socket)
+            try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        }
+        try segment.right.connect(narrow, to: IPv4Endpoint(Segment.leftAddress, 1_000))
+        segment.pump()
+        segment.giveRight(Handmade.udp(from: 1_000, to: 9, [1]).frame)
+        segment.giveRight(Handmade.udp(from: 1_001, to: 9, [2]).frame)
+        #expect(segment.right.receiveAll(narrow) == [[1]])
+        #expect(segment.right.receiveAll(wide) == [[2]])
+        segment.right.close(narrow)
+        segment.giveRight(Handmade.udp(from: 1_000, to: 9, [3]).frame)
+        #expect(segment.right.receiveAll(wide) == [[3]])
+        segment.check()
+    }
+
+    @Test func broadcastNeedsTheOptionAndReachesEverySocketOnThePort() throws {
+        let segment = try Segment()
+        let sender = try segment.left.openUDP()
+        var sharing = UDPOptions()
+        sharing.sharesAddress = true
+        let receivers = try (0..<3).map { _ in try segment.right.openUDP() }
+        for socket in receivers {
+            segment.right.setOptions(sharing, of: socket)
+            try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        }
+        for address in [IPv4Address(10, 0, 0, 255), .limitedBroadcast] {
+            let everyone = IPv4Endpoint(address, 9)
+            segment.left.setOptions(UDPOptions(), of: sender)
+            if address != .limitedBroadcast {
+                #expect(throws: SendError.broadcastForbidden) {
+                    try segment.left.send(sender, [5], to: everyone, at: segment.now)
+                }
+                var options = UDPOptions()
+                options.broadcast = true
+                segment.left.setOptions(options, of: sender)
+                try segment.left.send(sender, [5], to: everyone, at: segment.now)
+                segment.pump()
+            } else {
+                segment.giveRight(
+                    Handmade.frame(Handmade.udp(to: 9, [5], destination: address).bytes, to: 0xFFFF_FFFF_FFFF))
+            }
+            for socket in receivers { #expect(segment.right.receiveAll(socket) == [[5]]) }
+        }
+        segment.check()
+    }
+
+    @Test func loopbackAndOwnAddressReachOwnSockets() throws {
+        let segment = try Segment()
+        let server = try segment.left.openUDP()
+        let client = try segment.left.openUDP()
+        try segment.left.bind(server, to: IPv4Endpoint(.any, 9))
+        for address in [IPv4Address.loopback, Segment.leftAddress, IPv4Address(127, 9, 9, 9)] {
+            try segment.left.send(client, [6], to: IPv4Endpoint(address, 9), at: segment.now)
+        }
+        #expect(segment.left.receiveAll(server).count == 3)
+        #expect(segment.interceptLeft().isEmpty)
+        segment.check()
+    }
+
+    @Test func boundsOfASocketDropWithAName() throws {
+        var settings = StackSettings()
+        settings.socketReceivePacketsMax = 4
+        settings.socketsMax = 2
+        let segment = try Segment(rightSettings: settings)
+        let receiver = try segment.right.openUDP()
+        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        for byte in UInt8(0)..<6 { segment.giveRight(Handmade.udp(to: 9, [byte]).frame) }
+        #expect(segment.right.ledger.dropped(.socketBufferFull) == 2)
+        #expect(segment.right.receiveAll(receiver) == [[0], [1], [2], [3]])
+        _ = try segment.right.openUDP()
+        #expect(throws: OpenError.tooManySockets(max: 2)) { try segment.right.openUDP() }
+        segment.right.close(receiver)
+        _ = try segment.right.openUDP()
+        segment.check()
+    }
+
+    @Test func portsAreDrawnFromTheirRangeUntilNoneIsFree() throws {
+        var settings = StackSettings()
+        settings.ephemeralPorts = 50_000...50_009
+        let segment = try Segment(leftSettings: settings)
+        var ports: [UInt16] = []
+        for _ in 0..<10 {
+            let socket = try segment.left.openUDP()
+            ports.append(try segment.left.bind(socket, to: .any).port)
+        }
+        #expect(ports.sorted() == Array(50_000...50_009))
+        #expect(ports != ports.sorted(), "ports drawn in order are predictable")
+        let last = try segment.left.openUDP()
+        #expect(throws: BindError.noFreePort) { try segment.left.bind(last, to: .any) }
+    }
+
+    @Test func bindRefusesWhatIsTakenAndWhatIsNotOurs() throws {
+        let segment = try Segment()
+        let first = try segment.left.openUDP()
+        let second = try segment.left.openUDP()
+        try segment.left.bind(first, to: IPv4Endpoint(Segment.leftAddress, 9))
+        #expect(throws: BindError.addressInUse(IPv4Endpoint(.any, 9))) {
+            try segment.left.bind(second, to: IPv4Endpoint(.any, 9))
+        }
+        #expect(throws: BindError.addressNotOurs(Segment.rightAddress)) {
+            try segment.left.bind(second, to: IPv4Endpoint(Segment.rightAddress, 9))
+        }
+        try segment.left.bind(second, to: IPv4Endpoint(.loopback, 9))
+        #expect(throws: BindError.alreadyBound(IPv4Endpoint(.loopback, 9))) {
+            try segment.left.bind(second, to: IPv4Endpoint(.any, 10))
+        }
+        segment.left.close(first)
+        #expect(throws: BindError.closed) { try segment.left.bind(first, to: .any) }
+    }
+
+    @Test func closedSocketFreesWhatWaitedInIt() throws {
+        let segment = try Segment()
+        let receiver = try segment.right.openUDP()
+        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        segment.giveRight(Handmade.udp(to: 9, [1]).frame)
+        #expect(segment.pool.inUse == 1)
+        segment.right.close(receiver)
+        #expect(segment.pool.inUse == 0)
+        segment.check()
+    }
+}
