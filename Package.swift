@@ -14,12 +14,29 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "chimney",
     products: [
+        .library(name: "ChimneyConfiguration", targets: ["ChimneyConfiguration"]),
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
     ],
+    traits: [
+        .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
+        .default(enabledTraits: ["YAML"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")
+    ],
     targets: [
+        .target(
+            name: "ChimneyConfiguration",
+            dependencies: [
+                "ChimneyPrimitives", .product(name: "Yams", package: "Yams", condition: .when(traits: ["YAML"])),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyConfigurationTests", dependencies: ["ChimneyConfiguration", "ChimneyPrimitives"],
+            swiftSettings: settings),
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
         .testTarget(name: "ChimneyPrimitivesTests", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),

@@ -1,0 +1,251 @@
+internal import ChimneyPrimitives
+
+extension DaemonConfiguration {
+    /// Reads a file and checks that everything in it fits together.
+    ///
+    /// - Throws: ``ConfigurationError``, which names the place and what was expected there.
+    public static func reading(
+        contentsOf path: String, limits: ConfigurationLimits = .init()
+    ) throws(ConfigurationError) -> Self {
+        try reading(text: try YAMLText.contents(of: path, limits: limits), file: path, limits: limits)
+    }
+
+    /// Reads the text of a file that is called `file` in errors.
+    ///
+    /// - Throws: ``ConfigurationError``, which names the place and what was expected there.
+    public static func reading(
+        text: String, file: String, limits: ConfigurationLimits = .init()
+    ) throws(ConfigurationError) -> Self {
+        let top = try Cursor(text: text, file: file, limits: limits)
+        let fields = try top.fields(["control", "stacks"])
+        var configuration = Self()
+        // A path beyond 107 bytes does not fit a Unix socket address.
+        configuration.controlSocket = try fields["control"]?.filePath(bytesMax: 107)
+        var names = NameRegister("stack")
+        let stacks = try fields.required("stacks")
+        let elements = try stacks.elements(max: stacksMax)
+        guard !elements.isEmpty else { throw stacks.mismatch("at least one stack") }
+        var pipes: [PipeEnd] = []
+        for element in elements {
+            let stack = try StackConfiguration(reading: element, pipes: &pipes)
+            try names.add(stack.name, at: try element.fields(StackConfiguration.keys).required("name"))
+            configuration.stacks.append(stack)
+        }
+        try checkPipes(pipes, among: names)
+        return configuration
+    }
+
+    /// Every pipe must have a second end that names the first.
+    private static func checkPipes(_ pipes: [PipeEnd], among stacks: NameRegister) throws(ConfigurationError) {
+        let ends = Dictionary(pipes.map { ($0.name, $0.peer) }) { first, _ in first }
+        for pipe in pipes {
+            let peer = pipe.peer.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            guard peer.count == 2 else { throw pipe.place.mismatch("stack/interface") }
+            try stacks.require(peer[0], at: pipe.place)
+            guard pipe.peer != pipe.name else {
+                throw pipe.place.failure(.conflict("a pipe cannot lead back to its own interface"))
+            }
+            guard ends[pipe.peer] == pipe.name else {
+                let text = "\"\(pipe.peer)\" is not a pipe whose peer is \"\(pipe.name)\""
+                throw pipe.place.failure(.conflict(text))
+            }
+        }
+    }
+}
+
+/// One end of a pipe and the end that it names.
+struct PipeEnd {
+    var name: String
+    var peer: String
+    var place: Cursor
+}
+
+extension StackConfiguration {
+    static var keys: [String] {
+        ["name", "fibs", "forwarding", "settings", "interfaces", "routes", "proxy_arp", "services"]
+    }
+
+    init(reading cursor: Cursor, pipes: inout [PipeEnd]) throws(ConfigurationError) {
+        let fields = try cursor.fields(Self.keys)
+        self.init(name: try fields.required("name").name())
+        fibCount = try fields["fibs"]?.integer(in: 1...Self.fibsMax) ?? 1
+        forwarding = try fields["forwarding"]?.flag() ?? false
+        if let settings = fields["settings"] { try read(settings: settings) }
+        var names = NameRegister("interface")
+        for element in try fields.elements("interfaces", max: Self.interfacesMax) {
+            let interface = try InterfaceConfiguration(reading: element, fibCount: fibCount)
+            let place = try element.fields(InterfaceConfiguration.keys).required("name")
+            try names.add(interface.name, at: place)
+            if case .pipe(let stack, let peer) = interface.driver,
+                let place = try element.fields(InterfaceConfiguration.keys)["peer"]
+            {
+                pipes.append(PipeEnd(name: "\(name)/\(interface.name)", peer: "\(stack)/\(peer)", place: place))
+            }
+            interfaces.append(interface)
+        }
+        for element in try fields.elements("routes", max: Self.routesMax) {
+            routes.append(try RouteConfiguration(reading: element, fibCount: fibCount, interfaces: names))
+        }
+        for element in try fields.elements("proxy_arp", max: Self.proxyARPMax) {
+            proxyARP.append(try ProxyARPConfiguration(reading: element, interfaces: names))
+        }
+        if let element = fields["services"] { services = try ServiceConfiguration.list(reading: element) }
+    }
+
+    private mutating func read(settings cursor: Cursor) throws(ConfigurationError) {
+        let fields = try cursor.fields([
+            "ttl", "answer_echo", "send_redirects", "accept_redirects", "icmp_errors_per_second",
+            "socket_receive_bytes",
+        ])
+        timeToLive = try fields["ttl"]?.integer(in: 1...255)
+        answersEcho = try fields["answer_echo"]?.flag() ?? true
+        sendsRedirects = try fields["send_redirects"]?.flag() ?? true
+        acceptsRedirects = try fields["accept_redirects"]?.flag() ?? true
+        icmpErrorsPerSecondMax = try fields["icmp_errors_per_second"]?.integer(in: 0...1_000_000)
+        socketReceiveBytesMax = try fields["socket_receive_bytes"]?.byteCount(in: 2_048...1 << 30)
+    }
+}
+
+extension InterfaceConfiguration {
+    static var keys: [String] {
+        [
+            "name", "driver", "device", "kernel", "peer", "read", "write", "mac", "mtu", "addresses", "fib", "acd",
+            "offloads", "capture",
+        ]
+    }
+
+    private enum DriverName: String, CaseIterable {
+        case tap, tun, afpacket, pipe, loopback, pcap
+
+        /// The keys that only some drivers have.
+        var keys: [String] {
+            switch self {
+            case .tap, .tun: ["device", "kernel"]
+            case .afpacket: ["device"]
+            case .pipe: ["peer"]
+            case .loopback: []
+            case .pcap: ["read", "write"]
+            }
+        }
+    }
+
+    init(reading cursor: Cursor, fibCount: Int) throws(ConfigurationError) {
+        let fields = try cursor.fields(Self.keys)
+        let name = try fields.required("name").name()
+        let driver: DriverName = try fields.required("driver").choice()
+        for key in ["device", "kernel", "peer", "read", "write"] where !driver.keys.contains(key) {
+            guard let place = fields[key] else { continue }
+            throw place.failure(.conflict("the driver \(driver.rawValue) has no \"\(key)\""))
+        }
+        self.init(name: name, driver: try Self.driver(driver, in: fields))
+        mac = try fields["mac"]?.macAddress()
+        mtu = try fields["mtu"]?.integer(in: 68...65_535)
+        fib = try fields["fib"]?.integer(in: 0...fibCount - 1) ?? 0
+        detectsConflicts = try fields["acd"]?.flag() ?? true
+        offloads = try fields["offloads"]?.flag() ?? true
+        capture = try fields["capture"]?.filePath()
+        var known = NameRegister("address")
+        for element in try fields.elements("addresses", max: Self.addressesMax) {
+            let setting = try element.addressSetting()
+            let address = setting.address
+            guard !address.isAny, !address.isMulticast, address.isValidSource || driver == .loopback else {
+                throw element.mismatch("an address that a host may have")
+            }
+            try known.add(setting.address.description, at: element)
+            addresses.append(setting)
+        }
+    }
+
+    private static func driver(_ name: DriverName, in fields: Fields) throws(ConfigurationError) -> Driver {
+        switch name {
+        case .tap: return .tap(device: try device(in: fields), kernel: try fields["kernel"]?.addressSetting())
+        case .tun: return .tun(device: try device(in: fields), kernel: try fields["kernel"]?.addressSetting())
+        case .afpacket: return .afPacket(device: try device(in: fields))
+        case .pipe:
+            let place = try fields.required("peer")
+            let halves = try place.text("stack/interface").split(separator: "/", omittingEmptySubsequences: false)
+            guard halves.count == 2, !halves[0].isEmpty, !halves[1].isEmpty else {
+                throw place.mismatch("stack/interface")
+            }
+            return .pipe(stack: String(halves[0]), interface: String(halves[1]))
+        case .loopback: return .loopback
+        case .pcap:
+            return .pcap(reading: try fields["read"]?.filePath(), writing: try fields["write"]?.filePath())
+        }
+    }
+
+    /// The kernel refuses names of 16 bytes and more (IFNAMSIZ).
+    private static func device(in fields: Fields) throws(ConfigurationError) -> String {
+        let place = try fields.required("device")
+        let device = try place.name()
+        guard device.utf8.count <= 15 else { throw place.mismatch("a device name of at most 15 bytes") }
+        return device
+    }
+}
+
+extension RouteConfiguration {
+    init(reading cursor: Cursor, fibCount: Int, interfaces: NameRegister) throws(ConfigurationError) {
+        let fields = try cursor.fields(["to", "via", "interface", "metric", "kind", "fib"])
+        self.init(destination: try fields.required("to").prefixSetting())
+        gateway = try fields["via"]?.ipv4Address()
+        if let place = fields["interface"] {
+            let name = try place.name()
+            try interfaces.require(name, at: place)
+            interface = name
+        }
+        metric = try fields["metric"]?.integer(in: 0...1_000_000) ?? 0
+        kind = try fields["kind"]?.choice() ?? .unicast
+        fib = try fields["fib"]?.integer(in: 0...fibCount - 1) ?? 0
+        switch kind {
+        case .unicast:
+            guard gateway != nil || interface != nil else {
+                throw cursor.failure(.conflict("a route needs \"via\", \"interface\" or both"))
+            }
+        case .blackhole, .reject, .local:
+            if let place = fields["via"] {
+                throw place.failure(.conflict("a route of the kind \(kind.rawValue) has no \"via\""))
+            }
+        }
+    }
+}
+
+extension ProxyARPConfiguration {
+    init(reading cursor: Cursor, interfaces: NameRegister) throws(ConfigurationError) {
+        let fields = try cursor.fields(["interface", "addresses"])
+        let place = try fields.required("interface")
+        self.init(interface: try place.name(), prefix: try fields.required("addresses").prefixSetting())
+        try interfaces.require(interface, at: place)
+    }
+}
+
+extension ServiceConfiguration {
+    /// A mapping from services to ports, `on` for the standard one, or a list of services on standard ports.
+    package static func list(reading cursor: Cursor) throws(ConfigurationError) -> [Self] {
+        if cursor.isList {
+            var names = NameRegister("service")
+            var services: [Self] = []
+            for element in try cursor.elements(max: Kind.allCases.count) {
+                let kind: Kind = try element.choice()
+                try names.add(kind.rawValue, at: element)
+                services.append(Self(kind: kind))
+            }
+            return services
+        }
+        let fields = try cursor.fields(Kind.allCases.map(\.rawValue))
+        var services: [Self] = []
+        for kind in Kind.allCases {
+            guard let place = fields[kind.rawValue] else { continue }
+            switch try? place.flag() {
+            case true?: services.append(Self(kind: kind))
+            case false?: continue
+            case nil: services.append(Self(kind: kind, port: UInt16(try place.integer(in: 1...65_535))))
+            }
+        }
+        for (position, service) in services.enumerated() {
+            guard let other = services[..<position].first(where: { $0.port == service.port }) else { continue }
+            let text = "\(other.kind.rawValue) and \(service.kind.rawValue) cannot both have port \(service.port)"
+            throw cursor.failure(.conflict(text))
+        }
+        return services
+    }
+}

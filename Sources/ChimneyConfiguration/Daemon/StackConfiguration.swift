@@ -1,0 +1,182 @@
+public import ChimneyPrimitives
+
+/// What one file says about the stacks that `chimney up` runs.
+public struct DaemonConfiguration: Hashable, Sendable {
+    /// The path of the control socket; nil when the file names none.
+    public var controlSocket: String?
+    /// The stacks, in the order of the file; names are unique.
+    public var stacks: [StackConfiguration] = []
+
+    /// The most stacks of one file; a longer list is refused.
+    public static var stacksMax: Int { 1_024 }
+
+    /// No stacks.
+    public init() {}
+}
+
+/// One stack of a file: what it is called, what it is attached to and what it knows at the start.
+public struct StackConfiguration: Hashable, Sendable {
+    /// The stack's name, unique in its file.
+    public var name: String
+    /// How many routing tables it has; at least 1.
+    public var fibCount = 1
+    /// Whether it routes packets for others.
+    public var forwarding = false
+    /// The time to live of its packets; nil for the stack's default.
+    public var timeToLive: Int?
+    /// Whether it answers echo requests.
+    public var answersEcho = true
+    /// Whether it sends ICMP redirects while forwarding.
+    public var sendsRedirects = true
+    /// Whether ICMP redirects change its routes.
+    public var acceptsRedirects = true
+    /// ICMP errors a second that it may send; nil for the stack's default.
+    public var icmpErrorsPerSecondMax: Int?
+    /// Bytes that may wait in one socket; nil for the stack's default.
+    public var socketReceiveBytesMax: Int?
+    /// Its interfaces, in the order of the file; names are unique within the stack.
+    public var interfaces: [InterfaceConfiguration] = []
+    /// Its routes, in the order of the file.
+    public var routes: [RouteConfiguration] = []
+    /// Addresses for which it answers ARP requests in the place of others.
+    public var proxyARP: [ProxyARPConfiguration] = []
+    /// The services that it offers.
+    public var services: [ServiceConfiguration] = []
+
+    /// The most interfaces of one stack in a file; a longer list is refused.
+    public static var interfacesMax: Int { 1_024 }
+    /// The most routes of one stack in a file; a longer list is refused.
+    public static var routesMax: Int { 100_000 }
+    /// The most proxy ARP entries of one stack in a file; a longer list is refused.
+    public static var proxyARPMax: Int { 1_024 }
+    /// The most routing tables of one stack; a larger number is refused.
+    public static var fibsMax: Int { 65_535 }
+
+    /// A stack with nothing but a name.
+    public init(name: String) { self.name = name }
+}
+
+/// One interface of a stack and the device under it.
+public struct InterfaceConfiguration: Hashable, Sendable {
+    /// The name inside the stack, such as `eth0`.
+    public var name: String
+    /// What carries its frames.
+    public var driver: Driver
+    /// The link address; nil lets the driver or the stack choose.
+    public var mac: MACAddress?
+    /// The largest packet; nil for the device's own.
+    public var mtu: Int?
+    /// Its addresses.
+    public var addresses: [AddressSetting] = []
+    /// The routing table of packets that arrive on it.
+    public var fib = 0
+    /// Whether an address is probed for before it is used (RFC 5227).
+    public var detectsConflicts = true
+    /// Whether checksums and segmentation are left to the device where it can.
+    public var offloads = true
+    /// A pcapng file that gets every frame; nil for none.
+    public var capture: String?
+
+    /// What carries an interface's frames.
+    public enum Driver: Hashable, Sendable {
+        /// A TAP device (Ethernet frames) of this name, with what the kernel's side of it is given.
+        case tap(device: String, kernel: AddressSetting?)
+        /// A TUN device (IP packets) of this name, with what the kernel's side of it is given.
+        case tun(device: String, kernel: AddressSetting?)
+        /// A packet socket on the kernel's interface of this name.
+        case afPacket(device: String)
+        /// The other end of the pipe is this interface of this stack of the same file.
+        case pipe(stack: String, interface: String)
+        /// Packets come back to the stack.
+        case loopback
+        /// Frames are read from one capture file and written to another; nil for neither.
+        case pcap(reading: String?, writing: String?)
+    }
+
+    /// The most addresses of one interface in a file; a longer list is refused.
+    public static var addressesMax: Int { 256 }
+
+    /// An interface with nothing but a name and a driver.
+    public init(name: String, driver: Driver) {
+        self.name = name
+        self.driver = driver
+    }
+}
+
+/// One route of a file.
+public struct RouteConfiguration: Hashable, Sendable {
+    /// What it leads to; 0.0.0.0/0 for everything.
+    public var destination: AddressSetting
+    /// The next hop; nil when the destination is on the link.
+    public var gateway: IPv4Address?
+    /// The interface; nil to be found by the gateway.
+    public var interface: String?
+    /// Smaller is preferred.
+    public var metric = 0
+    /// What becomes of packets that match.
+    public var kind = Kind.unicast
+    /// The routing table.
+    public var fib = 0
+
+    /// What becomes of packets that match a route.
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+        /// They are sent on.
+        case unicast
+        /// They are dropped without a word.
+        case blackhole
+        /// They are dropped, and the sender is told.
+        case reject
+        /// They are for this stack.
+        case local
+    }
+
+    /// A route of the kind `unicast`.
+    public init(destination: AddressSetting) { self.destination = destination }
+}
+
+/// Addresses for which one interface answers ARP requests in the place of others (RFC 1027).
+public struct ProxyARPConfiguration: Hashable, Sendable {
+    /// The interface that answers.
+    public var interface: String
+    /// The addresses asked for.
+    public var prefix: AddressSetting
+
+    /// Answers for a prefix on an interface.
+    public init(interface: String, prefix: AddressSetting) {
+        self.interface = interface
+        self.prefix = prefix
+    }
+}
+
+/// A service over UDP that a stack offers by itself.
+public struct ServiceConfiguration: Hashable, Sendable {
+    /// Which service.
+    public var kind: Kind
+    /// The UDP port it listens on.
+    public var port: UInt16
+
+    /// The services there are.
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+        /// Sends every datagram back (RFC 862).
+        case echo
+        /// Throws every datagram away (RFC 863).
+        case discard
+        /// Answers every datagram with characters (RFC 864).
+        case chargen
+
+        /// The port that its RFC gives it.
+        public var standardPort: UInt16 {
+            switch self {
+            case .echo: 7
+            case .discard: 9
+            case .chargen: 19
+            }
+        }
+    }
+
+    /// A service on its standard port, or another.
+    public init(kind: Kind, port: UInt16? = nil) {
+        self.kind = kind
+        self.port = port ?? kind.standardPort
+    }
+}
