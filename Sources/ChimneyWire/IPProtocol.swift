@@ -65,4 +65,10 @@ public struct IPProtocol: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     /// IPv6 shim header (RFC 5533).
     @inlinable
     public static var shim6: Self { Self(rawValue: 140) }
+    /// For experiments, of the shape of an extension header (RFC 4727 §3.3).
+    @inlinable
+    public static var experiment1: Self { Self(rawValue: 253) }
+    /// For experiments, of the shape of an extension header (RFC 4727 §3.3).
+    @inlinable
+    public static var experiment2: Self { Self(rawValue: 254) }
 }

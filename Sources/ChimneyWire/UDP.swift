@@ -1,3 +1,5 @@
+public import ChimneyPrimitives
+
 /// Why bytes are not a UDP datagram.
 @frozen
 public enum UDPError: Error, Hashable, Sendable, CaseIterable {
@@ -49,6 +51,16 @@ public struct UDPView: ~Escapable {
     @inlinable @inline(__always)
     public var hasChecksum: Bool { checksum != 0 }
 
+    /// Whether a datagram that lies in one piece is as its sender wrote it; always, when it has no checksum.
+    @inlinable @inline(__always)
+    public func isChecksumValid(from source: IPv4Address, to destination: IPv4Address) -> Bool {
+        guard hasChecksum else { return true }
+        let pseudo = InternetChecksum.pseudoHeader(
+            source, destination, protocol: IPProtocol.udp.rawValue, length: length)
+        let covered = bytes.extracting(0..<min(length, bytes.byteCount))
+        return InternetChecksum.finish(InternetChecksum.sum(covered, initial: pseudo)) == 0
+    }
+
     /// The payload, as far as it lies in ``bytes``.
     @inlinable @inline(__always)
     public var payload: RawSpan {
@@ -95,6 +107,18 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
     /// The most payload the length field can count: 65,527 bytes.
     @inlinable
     public static var payloadBytesMax: Int { 65_535 - byteCount }
+
+    /// The checksum field over a payload with this sum: never 0, which would say that there is none (RFC 768).
+    @inlinable @inline(__always)
+    public func checksum(from source: IPv4Address, to destination: IPv4Address, payloadSum: UInt32) -> UInt16 {
+        let pseudo = InternetChecksum.pseudoHeader(
+            source, destination, protocol: IPProtocol.udp.rawValue, length: Int(length))
+        let ports = (UInt32(sourcePort) << 16 | UInt32(destinationPort)).bigEndian
+        let sum = InternetChecksum.add(
+            InternetChecksum.add(pseudo, payloadSum), InternetChecksum.add(ports, UInt32(length.bigEndian)))
+        let checksum = InternetChecksum.finish(sum)
+        return checksum == 0 ? 0xFFFF : checksum
+    }
 
     /// Writes the header at `offset`, where 8 bytes must be free, and returns 8.
     ///
