@@ -15,6 +15,7 @@ let package = Package(
     name: "chimney",
     products: [
         .library(name: "ChimneyConfiguration", targets: ["ChimneyConfiguration"]),
+        .library(name: "ChimneyControl", targets: ["ChimneyControl"]),
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
@@ -37,6 +38,8 @@ let package = Package(
         .testTarget(
             name: "ChimneyConfigurationTests", dependencies: ["ChimneyConfiguration", "ChimneyPrimitives"],
             swiftSettings: settings),
+        .target(name: "ChimneyControl", swiftSettings: settings),
+        .testTarget(name: "ChimneyControlTests", dependencies: ["ChimneyControl"], swiftSettings: settings),
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
         .testTarget(name: "ChimneyPrimitivesTests", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
