@@ -20,6 +20,7 @@ let package = Package(
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
+        .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
@@ -58,5 +59,7 @@ let package = Package(
         .testTarget(
             name: "ChimneyStackTests", dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyStack"],
             swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyLinkTests", dependencies: ["ChimneyPrimitives", "ChimneyLink"], swiftSettings: settings),
     ]
 )

@@ -1,0 +1,43 @@
+public import ChimneyPrimitives
+
+/// A device frames come from and go to, in batches.
+///
+/// A driver is called on the thread of its shard and never waits: with nothing to receive it
+/// receives nothing, and what the device does not take now stays in the queue.
+public protocol LinkDriver: AnyObject {
+    /// What its frames begin with.
+    var kind: LinkKind { get }
+    /// What the device does for the stack.
+    var capabilities: LinkCapabilities { get }
+    /// What to wait on for frames, or `nil` when the device has no descriptor.
+    var descriptor: Int32? { get }
+    /// The largest network packet the device carries, without its link header.
+    var mtu: Int { get }
+    /// The device's own link address; `nil` when it has none.
+    var mac: MACAddress? { get }
+
+    /// Receives up to `packetsMax` frames behind those of `queue`.
+    ///
+    /// Their metadata says when they came and what the device found out; every other part of it is as in a
+    /// new packet, but the interface, which is the stack's to set.
+    ///
+    /// - Returns: how many came; with `packetsMax` of them, more may wait.
+    func receive(
+        into queue: inout PacketQueue, packetsMax: Int, pool: PacketPool, at now: Instant
+    ) throws(LinkDriverError) -> Int
+
+    /// Sends what the device takes from the front of `queue`; the rest stays in it.
+    func transmit(_ queue: inout PacketQueue) throws(LinkDriverError)
+}
+
+/// Why a device received or sent nothing.
+public enum LinkDriverError: Error, Hashable, Sendable {
+    /// The device does not exist any more; the code is the system's `errno`, 0 when it named none.
+    case deviceGone(errno: Int32)
+    /// The device is switched off, and may come back.
+    case deviceDown
+    /// The device cannot go on now; its descriptor tells when it can.
+    case wouldBlock
+    /// The system refused the call for another reason.
+    case failed(errno: Int32)
+}
