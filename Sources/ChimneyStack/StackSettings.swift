@@ -1,6 +1,8 @@
 public import ChimneyPrimitives
 
-/// What an operator may set for one stack. The defaults are those of a host on a LAN.
+/// What an operator may set for one stack.
+///
+/// The defaults are those of a host on a LAN.
 public struct StackSettings: Sendable, Hashable {
     /// How many routing tables (FIBs) the stack has; at least 1.
     public var fibCount = 1

@@ -54,9 +54,8 @@ public struct VirtualStack: ~Copyable {
 
     /// A stack without interfaces but its loopback, `lo0`.
     ///
-    /// - Parameters:
-    ///   - pool: where packets come from; it bounds what this stack and its neighbours on the pool may hold.
-    ///   - random: everything the stack draws: ports, identifications, delays. Equal generators and equal events give equal bytes.
+    /// The pool bounds what this stack and its neighbours on it may hold. Everything the stack draws
+    /// comes from `random`: equal generators and equal events give equal bytes.
     public init(name: String, settings: StackSettings = StackSettings(), pool: PacketPool, random: StackRandom) {
         self.name = name
         self.settings = settings

@@ -1,7 +1,7 @@
 public import ChimneyLink
 public import ChimneyPrimitives
 
-/// A packet somebody asks about: what happens to it, and why?
+/// A packet somebody asks about: what happens to it and why.
 public struct FlowQuery: Sendable, Hashable {
     /// The sender; `nil` for a packet of this stack's own, whose source is then chosen.
     public var source: IPv4Address?
@@ -32,7 +32,7 @@ public struct FlowQuery: Sendable, Hashable {
 public struct Explanation: Sendable, Hashable {
     /// One decision on the way.
     public struct Step: Sendable, Hashable {
-        /// Which part of the stack decides: `interface`, `address`, `route`, `neighbour`, `socket` …
+        /// Which part of the stack decides, in one word: a route, a neighbour, a socket.
         public var place: String
         /// What it finds.
         public var finding: String

@@ -7,7 +7,9 @@ import ChimneyWire
 /// the oldest datagram is given up. Fragments that overlap condemn their datagram, because two
 /// hosts would read it differently (RFC 5722 gives the reasons for IPv6; they hold here).
 struct Reassembly: ~Copyable {
-    /// What became of a fragment. Packets in ``dead`` die for ``reason``.
+    /// What became of a fragment.
+    ///
+    /// Packets in ``dead`` die for ``reason``.
     struct Outcome: ~Copyable {
         /// The whole datagram, when the fragment completed it.
         var whole = PacketQueue()

@@ -46,7 +46,9 @@ extension VirtualStack {
         ports[port].name = name
     }
 
-    /// Switches an interface on or off. Off, it neither sends nor receives, and its routes are withdrawn.
+    /// Switches an interface on or off.
+    ///
+    /// Off, it neither sends nor receives, and its routes are withdrawn.
     public mutating func setUp(_ index: InterfaceIndex, _ isUp: Bool, at now: Instant) throws(InterfaceError) {
         beginRound(at: now)
         guard let port = ports.position(of: index) else { throw .noSuchInterface }

@@ -1,4 +1,6 @@
-/// Why a packet died. Every packet that enters a stack and is neither delivered, forwarded nor
+/// Why a packet died.
+///
+/// Every packet that enters a stack and is neither delivered, forwarded nor
 /// consumed increments exactly one of these.
 public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     // The frame.

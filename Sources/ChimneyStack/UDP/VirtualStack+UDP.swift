@@ -43,7 +43,9 @@ extension VirtualStack {
         return sockets[id.slot].local
     }
 
-    /// Fixes the peer: only its datagrams arrive, and ICMP errors about it are reported (RFC 1122 §4.1.3.3). 0.0.0.0:0 frees the socket again.
+    /// Fixes the peer: only its datagrams arrive, and ICMP errors about it are reported (RFC 1122 §4.1.3.3).
+    ///
+    /// The endpoint 0.0.0.0:0 frees the socket again.
     ///
     /// - Throws: ``SendError``; the old peer stays.
     public mutating func connect(_ id: SocketID, to endpoint: IPv4Endpoint) throws(SendError) {
@@ -64,9 +66,8 @@ extension VirtualStack {
 
     /// Sends one datagram from a socket, binding it to a drawn port where it has none.
     ///
-    /// - Parameters:
-    ///   - payload: at most 65,507 bytes; copied.
-    ///   - destination: `nil` for the connected peer.
+    /// The payload, at most 65,507 bytes, is copied; a destination of `nil` means the connected peer.
+    ///
     /// - Throws: ``SendError``; nothing was sent. A pending network error is thrown once, in place of sending.
     /// - Complexity: O(n) in the payload; no allocation and no look-up for a run of datagrams to one destination.
     @inline(__always)
