@@ -12,6 +12,8 @@ struct IPv4Fields: BitwiseCopyable {
     var timeToLive: UInt8
     var typeOfService: UInt8
     var ipProtocol: IPProtocol
+    /// Whether the first 20 bytes add up, which settles the checksum of a header without options (RFC 1071).
+    var isBaseSumRight: Bool
 
     var dontFragment: Bool { fragmentWord & 0x4000 != 0 }
     var moreFragments: Bool { fragmentWord & 0x2000 != 0 }
@@ -42,8 +44,14 @@ struct IPv4Fields: BitwiseCopyable {
         fragmentWord = UInt16(truncatingIfNeeded: second)
         timeToLive = UInt8(truncatingIfNeeded: third >> 24)
         ipProtocol = IPProtocol(rawValue: UInt8(truncatingIfNeeded: third >> 16))
-        source = IPv4Address(bits: bytes.uint32(at: 12))
-        destination = IPv4Address(bits: bytes.uint32(at: 16))
+        let fourth = bytes.uint32(at: 12)
+        let fifth = bytes.uint32(at: 16)
+        source = IPv4Address(bits: fourth)
+        destination = IPv4Address(bits: fifth)
+        var sum = UInt64(first) &+ UInt64(second) &+ UInt64(third) &+ UInt64(fourth) &+ UInt64(fifth)
+        sum = (sum & 0xFFFF) &+ (sum >> 16 & 0xFFFF) &+ sum >> 32
+        sum = (sum & 0xFFFF) &+ sum >> 16
+        isBaseSumRight = sum == 0xFFFF
     }
 
     /// Turns the header of a first fragment into that of the whole datagram.

@@ -69,7 +69,7 @@ extension VirtualStack {
     }
 
     /// The flags of a frame not sent to our own address, or `nil` when it is not for us.
-    private func acceptedGroup(_ destination: MACAddress, _ port: SlotID) -> PacketFlags? {
+    private mutating func acceptedGroup(_ destination: MACAddress, _ port: SlotID) -> PacketFlags? {
         if destination.isBroadcast { return .linkBroadcast }
         if destination.isMulticast { return .linkMulticast }
         return nil
@@ -84,12 +84,8 @@ extension VirtualStack {
         } catch {
             return drop(packet, error.reason)
         }
-        if packet.metadata.checksum != .verified || fields.headerByteCount > 20 {
-            guard
-                InternetChecksum.finish(InternetChecksum.sum(packet.bytes.extracting(0..<fields.headerByteCount))) == 0
-            else {
-                return drop(packet, .ipChecksumBad)
-            }
+        guard fields.headerByteCount == 20 ? fields.isBaseSumRight : isHeaderSumRight(packet, fields) else {
+            return drop(packet, .ipChecksumBad)
         }
         let excess = packet.count &- Int(fields.totalLength)
         if excess > 0 { packet.removeLast(excess) }
@@ -101,6 +97,10 @@ extension VirtualStack {
             return ipv4WithOptionsArrived(packet, fields, port)
         }
         routeInput(packet, fields, port)
+    }
+
+    private mutating func isHeaderSumRight(_ packet: borrowing Packet, _ fields: IPv4Fields) -> Bool {
+        InternetChecksum.finish(InternetChecksum.sum(packet.bytes.extracting(0..<fields.headerByteCount))) == 0
     }
 
     /// Decides between local delivery and forwarding.

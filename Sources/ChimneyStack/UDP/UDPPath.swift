@@ -22,9 +22,16 @@ extension UDPPath {
 }
 
 extension Packet {
+    /// Copies a payload behind the 28 bytes that its headers take, adding it up on the way.
+    @inline(__always)
+    mutating func fill(_ payload: RawSpan) -> UInt32 {
+        var span = mutableBytes
+        return InternetChecksum.copyAndSum(payload, into: &span, at: 28)
+    }
+
     /// Writes IPv4 and UDP headers before a payload: the first 28 bytes, checksums included (RFC 791, RFC 768).
     @inline(__always)
-    mutating func writeUDP(_ path: UDPPath, withChecksum: Bool) {
+    mutating func writeUDP(_ path: UDPPath, payloadSum: UInt32, withChecksum: Bool) {
         let total = UInt32(truncatingIfNeeded: count)
         let length = total &- 20
         var headerSum = path.headerSum &+ total &+ UInt32(path.identification)
@@ -34,8 +41,8 @@ extension Packet {
         if withChecksum {
             // The length counts twice: in the pseudo-header and in the header.
             let lengths = UInt32(UInt16(truncatingIfNeeded: length).bigEndian) &* 2
-            let sum = InternetChecksum.sum(bytes.extracting(28..<count), initial: path.pseudoSum &+ lengths)
-            checksum = UInt32(InternetChecksum.finish(sum))
+            let headers = InternetChecksum.add(path.pseudoSum, lengths)
+            checksum = UInt32(InternetChecksum.finish(InternetChecksum.add(headers, payloadSum)))
             // All zero bits would mean that there is none (RFC 768).
             if checksum == 0 { checksum = 0xFFFF }
         }

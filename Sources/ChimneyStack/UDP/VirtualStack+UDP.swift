@@ -86,11 +86,12 @@ extension VirtualStack {
         let path = sockets[id.slot].path
         guard payload.byteCount &+ 28 <= path.mtu else { return try sendLarge(id.slot, payload, path) }
         guard var packet = pool.allocate() else { throw .noBuffer }
-        guard packet.append(payload), packet.prepend(28) else { throw .noBuffer }
+        guard packet.extend(by: payload.byteCount &+ 28) else { throw .noBuffer }
+        let sum = packet.fill(payload)
         ledger.created &+= 1
         sockets[id.slot].sentCount &+= 1
         sockets[id.slot].path.identification = path.identification &+ 1
-        packet.writeUDP(path, withChecksum: sockets[id.slot].options.checksum)
+        packet.writeUDP(path, payloadSum: sum, withChecksum: sockets[id.slot].options.checksum)
         if path.interface == 0 { return sendLooped(packet) }
         guard let port = ports.position(of: InterfaceIndex(rawValue: path.interface)) else {
             return drop(packet, .interfaceGone)
@@ -114,11 +115,11 @@ extension VirtualStack {
         guard payload.byteCount <= 65_507 else { throw .messageTooLong(max: 65_507) }
         if sockets[id].options.dontFragment { throw .messageTooLong(max: path.mtu - 28) }
         guard var packet = pool.allocate(byteCount: payload.byteCount + 28) else { throw .noBuffer }
-        packet.write(payload, at: 28)
+        let sum = packet.fill(payload)
         ledger.created &+= 1
         sockets[id].sentCount &+= 1
         sockets[id].path.identification = path.identification &+ 1
-        packet.writeUDP(path, withChecksum: sockets[id].options.checksum)
+        packet.writeUDP(path, payloadSum: sum, withChecksum: sockets[id].options.checksum)
         if path.interface == 0 { return sendLooped(packet) }
         guard let port = ports.position(of: InterfaceIndex(rawValue: path.interface)) else {
             return drop(packet, .interfaceGone)

@@ -24,32 +24,31 @@ extension VirtualStack {
         if !packet.metadata.flags.isDisjoint(with: [.ipBroadcast, .ipMulticast]) {
             return deliverToAll(packet, source: source, destination: destination)
         }
-        guard let id = socket(for: destination, from: source) else {
+        guard let id = takingSocket(for: destination, from: source) else {
             sendICMPError(.portUnreachable, about: packet)
             return drop(packet, .portClosed)
         }
         enqueue(packet, to: id)
     }
 
-    /// The socket that fits best: connected to the sender, then bound to the address, then bound to the port alone.
+    /// The socket for a datagram, in the usual case that its port has one socket.
+    ///
+    /// It is `mutating` so that the stack is reached in place: a borrow of it may be a copy.
     @inline(__always)
-    func socket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
+    private mutating func takingSocket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
         guard let head = portTable[destination.port] else { return nil }
-        let local = sockets[head].local
+        guard sockets[head].nextOnPort == nil else { return socket(for: destination, from: source) }
+        let local = sockets[head].local.address
         let remote = sockets[head].remote
-        // The usual case is a port with one socket that takes everything.
-        if sockets[head].nextOnPort == nil {
-            guard local.address.isAny || local.address == destination.address else { return nil }
-            return remote == .any || remote == source ? head : nil
-        }
-        return bestSocket(from: head, destination: destination, source: source)
+        return (local.isAny || local == destination.address) && (remote == .any || remote == source) ? head : nil
     }
 
-    private func bestSocket(from head: SlotID, destination: IPv4Endpoint, source: IPv4Endpoint) -> SlotID? {
+    /// The socket that fits best: connected to the sender, then bound to the address, then bound to the port alone.
+    func socket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
         if connectedCount > 0, let id = connected.lookUp(source, destination) { return id }
         var best: SlotID?
         var bestScore = -1
-        var next: SlotID? = head
+        var next = portTable[destination.port]
         while let id = next {
             next = sockets[id].nextOnPort
             let local = sockets[id].local.address
