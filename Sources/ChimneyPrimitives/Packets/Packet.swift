@@ -89,7 +89,7 @@ public struct Packet: ~Copyable {
     /// Grows the packet to the front by `count` bytes, whose contents are yet to be written.
     ///
     /// - Returns: `false`, with nothing changed, when there is no room.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func prepend(_ count: Int) -> Bool {
         guard count >= 0 && count <= headroom else { return false }
         if unsafe slot.pointee.shape & PacketSlot.hasOwner != 0 { moveSharedBehind() }
@@ -99,7 +99,7 @@ public struct Packet: ~Copyable {
     }
 
     /// Drops the first `count` bytes, at most those of the first part.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func removeFirst(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "only bytes of the first part are removed")
         unsafe slot.pointee.start += count
@@ -107,7 +107,7 @@ public struct Packet: ~Copyable {
     }
 
     /// Drops the last `count` bytes of the first part.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func removeLast(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "only bytes of the first part are removed")
         unsafe slot.pointee.count &-= UInt32(truncatingIfNeeded: count)
@@ -116,7 +116,7 @@ public struct Packet: ~Copyable {
     /// Grows the packet at the end by `count` bytes, whose contents are yet to be written.
     ///
     /// - Returns: `false`, with nothing changed, when there is no room or further parts follow.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func extend(by count: Int) -> Bool {
         guard count >= 0 && count <= tailroom else { return false }
         unsafe slot.pointee.count &+= UInt32(truncatingIfNeeded: count)

@@ -36,7 +36,7 @@ public struct PacketQueue: ~Copyable {
     public var isEmpty: Bool { unsafe head == nil }
 
     /// Puts a packet behind all others.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func append(_ packet: consuming Packet) {
         let slot = unsafe packet.takeSlot()
         unsafe slot.pointee.next = nil
@@ -62,7 +62,7 @@ public struct PacketQueue: ~Copyable {
     }
 
     /// Takes the first packet; there must be one.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func removeFirst() -> Packet {
         guard let slot = unsafe head else { preconditionFailure("an empty queue has no first packet") }
         unsafe head = slot.pointee.next
