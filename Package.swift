@@ -19,6 +19,7 @@ let package = Package(
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
+        .library(name: "ChimneyRouting", targets: ["ChimneyRouting"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
     ],
@@ -51,6 +52,9 @@ let package = Package(
         .testTarget(
             name: "ChimneyNeighborsTests", dependencies: ["ChimneyNeighbors", "ChimneyPrimitives", "ChimneyWire"],
             swiftSettings: settings),
+        .target(name: "ChimneyRouting", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyRoutingTests", dependencies: ["ChimneyPrimitives", "ChimneyRouting"], swiftSettings: settings),
         .target(name: "ChimneyLink", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(
             name: "ChimneyStack",
