@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "ChimneyRouting", targets: ["ChimneyRouting"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
+        .library(name: "ChimneyCapture", targets: ["ChimneyCapture"]),
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
@@ -42,6 +43,10 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "ChimneyControl", swiftSettings: settings),
         .testTarget(name: "ChimneyControlTests", dependencies: ["ChimneyControl"], swiftSettings: settings),
+        .target(name: "CChimneyLinux"),
+        .target(name: "ChimneyCapture", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyCaptureTests", dependencies: ["ChimneyCapture", "ChimneyPrimitives"], swiftSettings: settings),
         .target(name: "ChimneyPrimitives", swiftSettings: settings),
         .testTarget(name: "ChimneyPrimitivesTests", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
