@@ -19,12 +19,20 @@ public struct VirtualStack: ~Copyable {
     /// Where its packets come from; many stacks of one thread may share a pool.
     public let pool: PacketPool
 
+    /// Whatever the shell wants to find with the stack; the stack never looks at it.
+    ///
+    /// Being of any type, it makes a borrow of the stack pass an address: without such a member all
+    /// 850 bytes would be copied for each call that only reads.
+    public var context: (any Sendable)?
+
     var random: StackRandom
     /// The time of the event being handled.
     var now = Instant.zero
     /// Grows with every change of addresses, routes or interfaces, so that remembered paths are known to be stale.
     var generation: UInt64 = 1
 
+    /// Names, indexes and groups of the interfaces; a copy is a snapshot that readers on other threads may keep.
+    public internal(set) var interfaceTable: InterfaceTable
     var ports: PortList
     /// Where `lo0` is kept.
     let loopback: SlotID
@@ -62,6 +70,7 @@ public struct VirtualStack: ~Copyable {
         self.pool = pool
         self.random = random
         identification = UInt16(truncatingIfNeeded: self.random.next())
+        interfaceTable = InterfaceTable(interfacesMax: settings.interfacesMax + 1)
         ports = PortList(interfacesMax: settings.interfacesMax + 1)
         routes = StackRoutes(fibCount: max(1, settings.fibCount))
         neighbors = StackNeighbors(random: self.random.split())
@@ -72,9 +81,9 @@ public struct VirtualStack: ~Copyable {
         icmpLimit = RateLimit(perSecondMax: settings.icmpErrorsPerSecondMax, burstMax: settings.icmpErrorBurstMax)
         history = DropHistory(recordsMax: settings.dropRecordsMax)
         let description = InterfaceDescription(name: "lo0", kind: .loopback, mtu: 65_535)
-        guard let id = ports.insert(StackInterface(description, index: InterfaceIndex(rawValue: 1))) else {
-            preconditionFailure("an empty table has room for one interface")
-        }
+        guard let index = try? interfaceTable.attach(name: description.name, kind: description.kind),
+            let id = ports.insert(StackInterface(description, index: index))
+        else { preconditionFailure("an empty table has room for one interface") }
         loopback = id
         configureLoopback()
     }

@@ -3,7 +3,7 @@ public import ChimneyPrimitives
 
 /// What a shell says about an interface when it attaches one.
 public struct InterfaceDescription: Sendable, Hashable {
-    /// The name, unique in the stack; 1 to 31 printable ASCII characters without space or `%`.
+    /// The name, unique in the stack: see ``InterfaceTable/isValid(_:)``.
     public var name: String
     /// What its frames begin with.
     public var kind: LinkKind
@@ -77,7 +77,6 @@ public struct InterfaceCounters: Sendable, Hashable {
 /// The state of one interface inside a stack.
 struct StackInterface: ~Copyable {
     var index: InterfaceIndex
-    var name: String
     var kind: LinkKind
     var mac: MACAddress
     var mtu: Int
@@ -94,7 +93,6 @@ struct StackInterface: ~Copyable {
 
     init(_ description: InterfaceDescription, index: InterfaceIndex) {
         self.index = index
-        name = description.name
         kind = description.kind
         mac = description.mac
         mtu = description.mtu
@@ -119,12 +117,8 @@ struct StackInterface: ~Copyable {
 
 /// Why an interface could not be attached or changed.
 public enum InterfaceError: Error, Hashable, Sendable {
-    /// The stack has ``StackSettings/interfacesMax`` interfaces.
-    case tooManyInterfaces(max: Int)
-    /// Another interface has the name.
-    case nameInUse(String)
-    /// The name is empty, too long or has a character a name may not have.
-    case nameInvalid(String)
+    /// The table of interfaces refuses the name, or is full at ``StackSettings/interfacesMax``.
+    case table(InterfaceTableError)
     /// The MTU is outside 68...65,535.
     case mtuOutOfRange(Int)
     /// The stack has no routing table of that number.

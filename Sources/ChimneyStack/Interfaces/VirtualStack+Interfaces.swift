@@ -17,10 +17,11 @@ extension VirtualStack {
         if description.kind == .ethernet {
             guard !description.mac.isMulticast, description.mac != .zero else { throw .macInvalid(description.mac) }
         }
-        let index = try register(description)
-        guard ports.insert(StackInterface(description, index: index)) != nil else {
-            throw .tooManyInterfaces(max: settings.interfacesMax)
-        }
+        let index: InterfaceIndex
+        do throws(InterfaceTableError) {
+            index = try interfaceTable.attach(name: description.name, kind: description.kind)
+        } catch { throw .table(error) }
+        _ = ports.insert(StackInterface(description, index: index))
         if description.kind == .ethernet { neighbors.attach(index.rawValue, mac: description.mac) }
         generation &+= 1
         return index
@@ -35,15 +36,13 @@ extension VirtualStack {
         settleNeighbors()
         routes.removeAll(interface: index.rawValue)
         ports.remove(port)
+        try? interfaceTable.detach(index)
         rebuildLocal()
     }
 
     /// Gives an interface another name.
     public mutating func rename(_ index: InterfaceIndex, to name: String) throws(InterfaceError) {
-        guard let port = ports.position(of: index) else { throw .noSuchInterface }
-        guard ports[port].name != name else { return }
-        try checkName(name)
-        ports[port].name = name
+        do throws(InterfaceTableError) { try interfaceTable.rename(index, to: name) } catch { throw .table(error) }
     }
 
     /// Switches an interface on or off.
@@ -83,6 +82,18 @@ extension VirtualStack {
         }
         drop(&queue, .transmitDeviceGone)
     }
+
+    /// Puts an interface into a group, or takes it out; groups exist while they have members.
+    public mutating func setMembership(
+        _ index: InterfaceIndex, of group: String, _ isMember: Bool
+    ) throws(InterfaceError) {
+        do throws(InterfaceTableError) {
+            if isMember { try interfaceTable.join(group, index) } else { try interfaceTable.leave(group, index) }
+        } catch { throw .table(error) }
+    }
+
+    /// The name of an interface; empty for one that is gone.
+    func interfaceName(_ index: InterfaceIndex) -> String { interfaceTable[index]?.name ?? "" }
 
     /// Gives an Ethernet interface another link address and tells the link (RFC 5227 §3).
     public mutating func setMAC(_ index: InterfaceIndex, _ mac: MACAddress, at now: Instant) throws(InterfaceError) {

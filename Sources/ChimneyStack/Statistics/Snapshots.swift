@@ -7,6 +7,8 @@ public struct InterfaceSnapshot: Sendable, Hashable {
     public var index: InterfaceIndex
     /// Its name.
     public var name: String
+    /// The groups it is in, in order.
+    public var groups: [String]
     /// What its frames begin with.
     public var kind: LinkKind
     /// Its link address; zero where it has none.
@@ -57,7 +59,8 @@ extension VirtualStack {
             let id = ports.id(at: position)
             result.append(
                 InterfaceSnapshot(
-                    index: ports[id].index, name: interfaceName(ports[id].index), kind: ports[id].kind,
+                    index: ports[id].index, name: interfaceName(ports[id].index),
+                    groups: interfaceTable[ports[id].index]?.groups ?? [], kind: ports[id].kind,
                     mac: ports[id].mac, mtu: ports[id].mtu, isUp: ports[id].isUp, capabilities: ports[id].capabilities,
                     fib: Int(ports[id].fib), addresses: ports[id].addresses, counters: ports[id].counters,
                     transmitQueueCount: ports[id].transmit.count))
@@ -84,13 +87,7 @@ extension VirtualStack {
     }
 
     /// The interface of a name, or `nil`.
-    public func interface(named name: String) -> InterfaceIndex? {
-        for position in 0..<ports.count {
-            let id = ports.id(at: position)
-            if interfaceName(ports[id].index) == name { return ports[id].index }
-        }
-        return nil
-    }
+    public func interface(named name: String) -> InterfaceIndex? { interfaceTable[name]?.index }
 
     /// Whether nothing is due and nothing waits to be transmitted.
     public var isIdle: Bool { deadline == nil && dirty.isEmpty }

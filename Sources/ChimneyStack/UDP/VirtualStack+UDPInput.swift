@@ -32,10 +32,8 @@ extension VirtualStack {
     }
 
     /// The socket for a datagram, in the usual case that its port has one socket.
-    ///
-    /// It is `mutating` so that the stack is reached in place: a borrow of it may be a copy.
     @inline(__always)
-    private mutating func takingSocket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
+    private func takingSocket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
         guard let head = portTable[destination.port] else { return nil }
         guard sockets[head].nextOnPort == nil else { return socket(for: destination, from: source) }
         let local = sockets[head].local.address
