@@ -63,10 +63,11 @@ let package = Package(
         .target(name: "ChimneyLink", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(
             name: "ChimneyStack",
-            dependencies: ["ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors"],
+            dependencies: ["ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting"],
             swiftSettings: settings),
         .testTarget(
-            name: "ChimneyStackTests", dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyStack"],
+            name: "ChimneyStackTests",
+            dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack"],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLinkTests", dependencies: ["ChimneyPrimitives", "ChimneyLink"], swiftSettings: settings),

@@ -1,6 +1,7 @@
 public import ChimneyLink
 import ChimneyNeighbors
 public import ChimneyPrimitives
+import ChimneyRouting
 
 /// One complete network stack: interfaces, addresses, routes, neighbours, sockets, and nothing shared with any other.
 ///
@@ -37,15 +38,16 @@ public struct VirtualStack: ~Copyable {
     /// Where `lo0` is kept.
     let loopback: SlotID
     var local = LocalAddresses()
-    var routes: StackRoutes
+    var routes: IPv4RoutingTables
+    /// How many host routes redirects have made.
+    var redirectCount = 0
     var neighbors: StackNeighbors
     var reassembly: Reassembly
     var pathMTUs: PathMTUs
 
     var sockets: SlotMap<UDPSocketState>
     var portTable = PortTable()
-    var connected: ConnectedTable
-    var connectedCount = 0
+    var connected = ConnectedTable()
     var announced: [SocketID] = []
     var echoes = EchoSockets()
 
@@ -72,12 +74,11 @@ public struct VirtualStack: ~Copyable {
         identification = UInt16(truncatingIfNeeded: self.random.next())
         interfaceTable = InterfaceTable(interfacesMax: settings.interfacesMax + 1)
         ports = PortList(interfacesMax: settings.interfacesMax + 1)
-        routes = StackRoutes(fibCount: max(1, settings.fibCount))
+        routes = IPv4RoutingTables(count: settings.fibCount)
         neighbors = StackNeighbors(random: self.random.split())
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
-        connected = ConnectedTable(key: self.random.next())
         icmpLimit = RateLimit(perSecondMax: settings.icmpErrorsPerSecondMax, burstMax: settings.icmpErrorBurstMax)
         history = DropHistory(recordsMax: settings.dropRecordsMax)
         let description = InterfaceDescription(name: "lo0", kind: .loopback, mtu: 65_535)

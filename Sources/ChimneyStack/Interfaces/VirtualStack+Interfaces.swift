@@ -1,5 +1,6 @@
 public import ChimneyLink
 public import ChimneyPrimitives
+import ChimneyRouting
 
 extension VirtualStack {
     /// Attaches an interface, up and without an address.
@@ -34,7 +35,7 @@ extension VirtualStack {
         dropTransmit(port, .interfaceGone)
         neighbors.detach(index.rawValue)
         settleNeighbors()
-        routes.removeAll(interface: index.rawValue)
+        routes.removeInterface(index.rawValue)
         ports.remove(port)
         try? interfaceTable.detach(index)
         rebuildLocal()
@@ -53,7 +54,7 @@ extension VirtualStack {
         guard let port = ports.position(of: index) else { throw .noSuchInterface }
         guard ports[port].isUp != isUp else { return }
         ports[port].isUp = isUp
-        routes.setUp(isUp, interface: index.rawValue)
+        routes.setInterface(index.rawValue, isUp: isUp)
         if !isUp {
             dropTransmit(port, .interfaceDown)
             if ports[port].kind == .ethernet { neighbors.linkWentDown(index.rawValue, at: now) }
@@ -136,7 +137,8 @@ extension VirtualStack {
         }
         let probes = ports[port].kind == .ethernet && ports[port].detectsConflicts
         if probes { added.state = .tentative }
-        guard routes.addConnected(added, interface: index.rawValue, isUp: ports[port].isUp) else { throw .noRoom }
+        guard addConnected(added, interface: index.rawValue) else { throw .noRoom }
+        if !ports[port].isUp { routes.setInterface(index.rawValue, isUp: false) }
         ports[port].addresses.append(added)
         rebuildLocal()
         if ports[port].kind == .ethernet {
@@ -156,7 +158,7 @@ extension VirtualStack {
             throw .noSuchAddress(address)
         }
         let removed = ports[port].addresses.remove(at: position)
-        routes.removeConnected(removed, interface: index.rawValue)
+        removeConnected(removed, interface: index.rawValue, among: ports[port].addresses)
         if ports[port].kind == .ethernet {
             neighbors.removeAddress(address, interface: index.rawValue, at: now)
             settleNeighbors()
@@ -167,23 +169,14 @@ extension VirtualStack {
     /// The source address for packets to a destination (RFC 1122 §3.3.4.3): one of the interface's, else any of ours.
     func sourceAddress(for destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
         if path.isLocal { return destination }
-        if let chosen = routes.source(
-            among: ports[path.port].addresses, destination: destination, nextHop: path.nextHop)
-        {
-            return chosen
-        }
-        for position in 0..<ports.count {
-            let other = ports.id(at: position)
-            guard other != loopback else { continue }
-            if let address = ports[other].primaryAddress { return address }
-        }
-        return nil
+        let hop = IPv4NextHop.gateway(path.nextHop, on: ports[path.port].index.rawValue)
+        return SourceSelection.choose(for: destination, by: hop, among: localAddresses)
     }
 
     /// Every stack has `lo0`, up, with 127.0.0.1/8 (RFC 1122 §3.2.1.3).
     mutating func configureLoopback() {
         let address = InterfaceAddress(address: .loopback, prefixLength: 8, state: .usable)
-        _ = routes.addConnected(address, interface: ports[loopback].index.rawValue, isUp: true)
+        _ = addConnected(address, interface: ports[loopback].index.rawValue)
         ports[loopback].addresses.append(address)
         rebuildLocal()
     }

@@ -1,6 +1,7 @@
 import ChimneyLink
 import ChimneyNeighbors
 import ChimneyPrimitives
+import ChimneyRouting
 import ChimneyWire
 
 /// Where a packet is to go once routing has spoken.
@@ -24,14 +25,38 @@ extension VirtualStack {
             return OutputPath(
                 port: loopback, nextHop: destination, isLocal: true, isLinkGroup: false, isBroadcast: false)
         }
-        let route = try routes.route(to: destination, fib: fib, flowHash: flowHash)
-        guard let port = ports.position(of: InterfaceIndex(rawValue: route.interface)) else {
+        guard let hop = routes.lookup(fib: Int(fib), destination: destination, flowHash: flowHash) else {
+            if destination == .limitedBroadcast, let port = firstLink { return Self.broadcast(by: port) }
             throw .none
         }
-        let isBroadcast = destination == .limitedBroadcast || ports[port].isSubnetBroadcast(destination)
+        switch hop.kind {
+        case .connected, .gateway, .broadcast: break
+        case .local:
+            return OutputPath(
+                port: loopback, nextHop: destination, isLocal: true, isLinkGroup: false, isBroadcast: false)
+        case .blackhole: throw .blackhole
+        case .unreachable: throw .reject
+        case .prohibited: throw .prohibit
+        }
+        guard let port = ports.position(of: InterfaceIndex(rawValue: hop.interface)) else { throw .none }
+        let isBroadcast =
+            hop.kind == .broadcast || destination == .limitedBroadcast || ports[port].isSubnetBroadcast(destination)
         return OutputPath(
-            port: port, nextHop: route.gateway ?? destination, isLocal: false,
+            port: port, nextHop: hop.neighbor(for: destination), isLocal: false,
             isLinkGroup: isBroadcast || destination.isMulticast, isBroadcast: isBroadcast)
+    }
+
+    /// The interface for a limited broadcast that no route speaks for: the first that is up and has an address.
+    private var firstLink: SlotID? {
+        for position in 0..<ports.count {
+            let id = ports.id(at: position)
+            if id != loopback, ports[id].isUp, ports[id].primaryAddress != nil { return id }
+        }
+        return nil
+    }
+
+    private static func broadcast(by port: SlotID) -> OutputPath {
+        OutputPath(port: port, nextHop: .limitedBroadcast, isLocal: false, isLinkGroup: true, isBroadcast: true)
     }
 
     /// Sends a finished IPv4 packet, its bytes beginning with the header, cutting it where the link demands (RFC 791 §3.2).

@@ -60,7 +60,6 @@ extension VirtualStack {
         if endpoint != .any {
             // A connected socket receives on the address it sends from, so that its four numbers are known.
             connected.insert(endpoint, connectedLocal(id.slot), id.slot)
-            connectedCount += 1
         }
     }
 
@@ -254,7 +253,6 @@ extension VirtualStack {
     private mutating func forgetConnection(_ id: SlotID) {
         guard sockets[id].remote != .any else { return }
         connected.remove(sockets[id].remote, id)
-        connectedCount -= 1
         sockets[id].remote = .any
     }
 

@@ -43,7 +43,7 @@ extension VirtualStack {
 
     /// The socket that fits best: connected to the sender, then bound to the address, then bound to the port alone.
     func socket(for destination: IPv4Endpoint, from source: IPv4Endpoint) -> SlotID? {
-        if connectedCount > 0, let id = connected.lookUp(source, destination) { return id }
+        if !connected.isEmpty, let id = connected.lookUp(source, destination) { return id }
         var best: SlotID?
         var bestScore = -1
         var next = portTable[destination.port]
