@@ -14,6 +14,7 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "chimney",
     products: [
+        .executable(name: "chimney", targets: ["ChimneyCommand"]),
         .library(name: "ChimneyConfiguration", targets: ["ChimneyConfiguration"]),
         .library(name: "ChimneyControl", targets: ["ChimneyControl"]),
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
@@ -26,10 +27,13 @@ let package = Package(
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
-        .default(enabledTraits: ["YAML"]),
+        .trait(name: "Tools", description: "The command chimney.", enabledTraits: ["YAML"]),
+        .default(enabledTraits: ["YAML", "Tools"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     ],
     targets: [
         .target(
@@ -40,6 +44,23 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyConfigurationTests", dependencies: ["ChimneyConfiguration", "ChimneyPrimitives"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ChimneyCommand",
+            dependencies: [
+                "ChimneyControl", "ChimneyPrimitives", "ChimneyWire",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyCommandTests",
+            dependencies: [
+                "ChimneyCommand", "ChimneyControl", "ChimneyPrimitives",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
+            ],
             swiftSettings: settings),
         .target(name: "ChimneyControl", swiftSettings: settings),
         .testTarget(name: "ChimneyControlTests", dependencies: ["ChimneyControl"], swiftSettings: settings),

@@ -1,0 +1,71 @@
+#if Tools
+    import ArgumentParser
+    import ChimneyControl
+    import Foundation
+
+    /// Which running process and which of its stacks a command asks, and how it prints the answer.
+    struct ControlOptions: ParsableArguments {
+        @Option(help: "The control socket of the running chimney; else CHIMNEY_SOCKET, else \(Self.standardPath).")
+        var socket: String?
+
+        @Option(help: "The stack to ask, where the running chimney has several.")
+        var stack: String?
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        static var standardPath: String { "/run/chimney/chimney.sock" }
+
+        var path: String {
+            socket ?? ProcessInfo.processInfo.environment["CHIMNEY_SOCKET"].flatMap { $0.isEmpty ? nil : $0 }
+                ?? Self.standardPath
+        }
+
+        /// Asks, and hands over each part of the answer until `body` says to stop.
+        func ask(
+            _ command: ControlCommand, silenceMillisecondsMax: Int = 10_000,
+            _ body: (ControlReply) throws -> Bool
+        ) throws {
+            var failure: (any Error)?
+            do {
+                var client = try ControlClient(path: path)
+                let request = ControlRequest(command, stack: stack)
+                try client.ask(request, silenceMillisecondsMax: silenceMillisecondsMax) { part throws(ControlError) in
+                    do {
+                        return try body(part)
+                    } catch {
+                        failure = error
+                        return false
+                    }
+                }
+            } catch {
+                throw CommandFailure("\(error)")
+            }
+            if let failure { throw failure }
+        }
+
+        /// Asks for a list that may come in several parts.
+        func list<Element>(_ command: ControlCommand, _ part: (ControlReply) -> [Element]?) throws -> [Element] {
+            var list: [Element] = []
+            try ask(command) { reply in
+                guard let more = part(reply) else {
+                    throw CommandFailure("the running chimney gave another answer than expected")
+                }
+                list += more
+                return true
+            }
+            return list
+        }
+
+        /// Asks for a change and says nothing but in JSON.
+        func change(_ command: ControlCommand) throws {
+            try ask(command) { _ in true }
+            if json { Console.write(try JSONText.line(["done": true])) }
+        }
+
+        /// Prints a value as JSON or as the text it is given.
+        func show<Value: Encodable>(_ value: Value, _ text: (Value) -> String) throws {
+            Console.write(json ? try JSONText.pretty(value) : text(value))
+        }
+    }
+#endif
