@@ -33,7 +33,7 @@ public enum NeighborRefusal: Error, Hashable, Sendable, CaseIterable {
 }
 
 /// A question that the table wants asked on a link.
-package struct NeighborSolicitation<Address: NeighborAddress>: Hashable, Sendable {
+package struct NeighborSolicitation<Address: InternetAddress>: Hashable, Sendable {
     /// Whom to ask for.
     package let address: Address
     /// Where to ask.
@@ -43,7 +43,7 @@ package struct NeighborSolicitation<Address: NeighborAddress>: Hashable, Sendabl
 }
 
 /// Held packets that share a fate: the next `count` of ``NeighborOutput/packets``.
-package struct NeighborRun<Address: NeighborAddress>: Hashable, Sendable {
+package struct NeighborRun<Address: InternetAddress>: Hashable, Sendable {
     /// The neighbour they waited for.
     package let address: Address
     /// The interface they leave by.
@@ -78,4 +78,77 @@ public struct NeighborEvent<Address: Hashable & Sendable>: Hashable, Sendable {
     public var interface: UInt32
     /// What happened.
     public var kind: Kind
+}
+
+/// What a neighbour table wants done; the stack empties it after every call.
+package struct NeighborOutput<Address: InternetAddress>: ~Copyable {
+    /// Packets that were held, in the order of the runs.
+    package var packets = PacketQueue()
+    /// What becomes of them.
+    package var runs = OutputList<NeighborRun<Address>>()
+    /// Questions to ask.
+    package var solicitations = OutputList<NeighborSolicitation<Address>>()
+    /// News; at most ``OutputList/newsMax`` are kept for a reader that does not come.
+    package var events = OutputList<NeighborEvent<Address>>()
+
+    package init() {}
+
+    /// Whether nothing is wanted.
+    package var isEmpty: Bool { runs.isEmpty && solicitations.isEmpty && events.isEmpty }
+
+    mutating func give(
+        _ queue: inout PacketQueue, of address: Address, on interface: UInt32, _ fate: NeighborFate
+    ) {
+        guard !queue.isEmpty else { return }
+        runs.append(NeighborRun(address: address, interface: interface, count: queue.count, fate: fate))
+        packets.append(contentsOf: &queue)
+    }
+
+    mutating func give(
+        _ packet: consuming Packet, of address: Address, on interface: UInt32, _ fate: NeighborFate
+    ) {
+        runs.append(NeighborRun(address: address, interface: interface, count: 1, fate: fate))
+        packets.append(packet)
+    }
+}
+
+/// Elements taken in the order they came; its memory is kept for the next ones.
+package struct OutputList<Element> {
+    private var elements: [Element] = []
+    private var taken = 0
+    /// How many were not kept because nobody took the earlier ones.
+    package private(set) var missed = 0
+
+    package init() {}
+
+    /// The most news kept for a reader that does not come.
+    package static var newsMax: Int { 256 }
+
+    /// How many are left to take.
+    package var count: Int { elements.count - taken }
+    /// Whether all are taken.
+    package var isEmpty: Bool { taken == elements.count }
+
+    /// Takes the next one.
+    package mutating func next() -> Element? {
+        guard taken < elements.count else { return nil }
+        defer {
+            taken += 1
+            if taken == elements.count {
+                elements.removeAll(keepingCapacity: true)
+                taken = 0
+            }
+        }
+        return elements[taken]
+    }
+
+    mutating func append(_ element: Element) { elements.append(element) }
+
+    mutating func appendNews(_ element: Element) {
+        guard count < Self.newsMax else {
+            missed += 1
+            return
+        }
+        elements.append(element)
+    }
 }
