@@ -128,7 +128,9 @@ public enum ICMPv4Message: Hashable, Sendable {
         let new = UInt16(ICMPv4Type.echoReply.rawValue) << 8 | old & 0xFF
         let checksum = span.bytes.uint16(at: offset + 2)
         span.store(new, at: offset)
-        span.store(InternetChecksum.update(checksum, old: old, new: new), at: offset + 2)
+        let updated = InternetChecksum.update(checksum, old: old, new: new)
+        // Both zeros of ones' complement fit any reply but one of zeros alone, whose sum only 0xFFFF completes.
+        span.store(updated == 0 ? 0xFFFF : updated, at: offset + 2)
     }
 
     @inlinable

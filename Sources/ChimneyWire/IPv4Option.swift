@@ -167,13 +167,14 @@ public struct IPv4TimestampView: ~Escapable {
         guard let kind = IPv4TimestampKind(rawValue: bytes.uint8(at: 3) & 0xF) else {
             throw .flag(at: UInt8(truncatingIfNeeded: offset + 3))
         }
+        // Room that does not hold a whole entry puts the packet in error (RFC 791 §3.1): here as soon as it is seen,
+        // and not by the hop that finds the rest of the list full.
+        guard (bytes.byteCount - 4) % kind.entryByteCount == 0 else {
+            throw .length(at: UInt8(truncatingIfNeeded: offset + 1))
+        }
         let pointer = Int(bytes.uint8(at: 2))
-        guard pointer >= 5 else { throw .pointer(at: UInt8(truncatingIfNeeded: offset + 2)) }
-        if pointer <= bytes.byteCount {
-            // Room that does not hold a whole entry puts the packet in error (RFC 791 §3.1).
-            guard (pointer - 5) % kind.entryByteCount == 0, pointer - 1 + kind.entryByteCount <= bytes.byteCount else {
-                throw .pointer(at: UInt8(truncatingIfNeeded: offset + 2))
-            }
+        guard pointer >= 5, pointer > bytes.byteCount || (pointer - 5) % kind.entryByteCount == 0 else {
+            throw .pointer(at: UInt8(truncatingIfNeeded: offset + 2))
         }
         self.bytes = bytes
         self.offset = offset

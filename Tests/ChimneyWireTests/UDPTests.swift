@@ -55,4 +55,39 @@ import Testing
         #expect(UDPHeader(sourcePort: 1, destinationPort: 2, payloadByteCount: 65_528) == nil)
         #expect(UDPHeader(sourcePort: 1, destinationPort: 2, payloadByteCount: -1) == nil)
     }
+
+    @Test func writtenChecksumIsValidUntilAnyBitFlips() throws {
+        for seed in seeds {
+            var random = StackRandom(seed: seed)
+            let (source, destination) = (random.address(), random.address())
+            let payload = random.bytes(random.number(0...33))
+            let header = try #require(
+                UDPHeader(
+                    sourcePort: random.number(0...65_535), destinationPort: random.number(0...65_535),
+                    payloadByteCount: payload.count))
+            let checksum = header.checksum(
+                from: source, to: destination, payloadSum: InternetChecksum.sum(payload.raw))
+            let bytes = written(8) { header.write(into: &$0, checksum: checksum) } + payload
+            func isValid(_ bytes: [UInt8]) throws -> Bool {
+                try UDPView((bytes + [1, 2]).raw).isChecksumValid(from: source, to: destination)
+            }
+            #expect(try isValid(bytes), "seed \(seed)")
+            #expect(checksum != 0)
+            let bit = random.number(0...bytes.count * 8 - 1)
+            let flipped = bytes.with(bytes[bit / 8] ^ (1 << UInt8(bit % 8)), at: bit / 8)
+            // The length is checked before the sum, and a checksum of zero is none.
+            if bit / 8 != 4, bit / 8 != 5, flipped[6] | flipped[7] != 0 {
+                #expect(try !isValid(flipped), "seed \(seed) bit \(bit)")
+            }
+            #expect(try isValid(bytes.with(0, at: 6).with(0, at: 7)), "no checksum is never wrong")
+        }
+    }
+
+    @Test func checksumThatComesToZeroIsWrittenAsAllOnes() throws {
+        let header = try #require(UDPHeader(sourcePort: 0, destinationPort: 0, payloadByteCount: 2))
+        // Pseudo-header 17 + 10, length 10: the payload makes the sum 0xFFFF.
+        let payload: [UInt8] = [0xFF, 0xFF - 37]
+        let checksum = header.checksum(from: .any, to: .any, payloadSum: InternetChecksum.sum(payload.raw))
+        #expect(checksum == 0xFFFF)
+    }
 }

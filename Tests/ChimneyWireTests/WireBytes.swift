@@ -53,3 +53,13 @@ extension StackRandom {
     mutating func address() -> IPv4Address { IPv4Address(bits: number(0...UInt32.max)) }
     mutating func mac() -> MACAddress { MACAddress(bits: next()) }
 }
+
+/// `bytes` as `body` changes them.
+func changing(_ bytes: [UInt8], _ body: (inout MutableRawSpan) -> Void) -> [UInt8] {
+    var bytes = bytes
+    var elements = bytes.mutableSpan
+    // Every byte written is a valid UInt8.
+    var span = unsafe elements.mutableBytes
+    body(&span)
+    return bytes
+}

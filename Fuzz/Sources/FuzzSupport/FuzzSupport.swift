@@ -1,0 +1,46 @@
+/// Keeps the compiler from leaving out the work that made `value`.
+@inline(never)
+public func consume<Value>(_ value: Value) {}
+
+/// Reads every byte of `bytes`, so that the address sanitizer sees where they lie.
+@inline(never)
+public func consume(bytes: RawSpan) {
+    var sum: UInt8 = 0
+    // The offsets are those of the span, and every byte is a valid UInt8.
+    for offset in bytes.byteOffsets { unsafe sum &+= bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
+    consume(sum)
+}
+
+/// The bytes libFuzzer gives, for as long as `body` runs.
+public func fuzzing(_ start: UnsafePointer<UInt8>?, _ count: Int, _ body: (RawSpan) -> Void) -> CInt {
+    // libFuzzer owns `count` bytes at `start` until the target returns.
+    let buffer = unsafe UnsafeRawBufferPointer(start: start, count: count)
+    unsafe body(buffer.bytes)
+    return 0
+}
+
+/// `count` bytes as `body` leaves them.
+public func written(_ count: Int, _ body: (inout MutableRawSpan) -> Void) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var elements = bytes.mutableSpan
+    // Every byte written is a valid UInt8.
+    var span = unsafe elements.mutableBytes
+    body(&span)
+    return bytes
+}
+
+/// A copy of `bytes` to change.
+public func array(_ bytes: RawSpan) -> [UInt8] {
+    // The offsets are those of the span, and every byte is a valid UInt8.
+    bytes.byteOffsets.map { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+}
+
+/// `bytes`, changed in place by `body`.
+public func changed(_ bytes: [UInt8], _ body: (inout MutableRawSpan) -> Void) -> [UInt8] {
+    var bytes = bytes
+    var elements = bytes.mutableSpan
+    // Every byte written is a valid UInt8.
+    var span = unsafe elements.mutableBytes
+    body(&span)
+    return bytes
+}
