@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
         .library(name: "ChimneyCapture", targets: ["ChimneyCapture"]),
+        .library(name: "ChimneyDrivers", targets: ["ChimneyDrivers"]),
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
@@ -65,6 +66,14 @@ let package = Package(
         .target(name: "ChimneyControl", swiftSettings: settings),
         .testTarget(name: "ChimneyControlTests", dependencies: ["ChimneyControl"], swiftSettings: settings),
         .target(name: "CChimneyLinux"),
+        .target(
+            name: "ChimneyDrivers",
+            dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyDriversTests",
+            dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyDrivers", "ChimneyLink", "ChimneyPrimitives"],
+            swiftSettings: settings),
         .target(name: "ChimneyCapture", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyCaptureTests", dependencies: ["ChimneyCapture", "ChimneyPrimitives"], swiftSettings: settings),

@@ -5,16 +5,14 @@
 
 #if defined(__linux__)
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -28,6 +26,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,12 +98,11 @@ static inline uint64_t chimney_realtime(void) {
 
 static inline int chimney_random(void *bytes, size_t count) { return chimney_result((int)getrandom(bytes, count, 0)); }
 
-static inline int chimney_pin(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
+/* Binds the calling thread to one processor. */
+int chimney_pin(int cpu);
+
+/* Moves the calling thread to a network namespace of its own; the descriptors it opens stay there. */
+int chimney_unshare_network(void);
 
 /* TAP and TUN. */
 
@@ -219,6 +217,24 @@ static inline int chimney_if_set_address(int fd, const char *name, uint32_t addr
     return chimney_result(ioctl(fd, SIOCSIFNETMASK, &request));
 }
 
+/* Deletes an interface, whoever holds it. */
+static inline int chimney_if_delete(int index) {
+    struct { struct nlmsghdr header; struct ifinfomsg body; } request;
+    struct { struct nlmsghdr header; struct nlmsgerr error; char rest[256]; } answer;
+    memset(&request, 0, sizeof request);
+    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_type = RTM_DELLINK;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.body.ifi_index = index;
+    int fd = chimney_result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (fd < 0) return fd;
+    int result = chimney_result((int)send(fd, &request, sizeof request, 0));
+    if (result >= 0) result = chimney_result((int)recv(fd, &answer, sizeof answer, 0));
+    if (result >= 0) result = answer.header.nlmsg_type == NLMSG_ERROR ? answer.error.error : -EPROTO;
+    close(fd);
+    return result;
+}
+
 /* Packet sockets. */
 
 static inline int chimney_packet_open(void) {
@@ -260,13 +276,14 @@ static inline int chimney_socket_error(int fd) {
     return result < 0 ? result : error;
 }
 
-static inline int chimney_receive_many(int fd, struct mmsghdr *messages, unsigned count) {
-    return chimney_result(recvmmsg(fd, messages, count, MSG_DONTWAIT, NULL));
-}
+/* The kernel's struct mmsghdr, which the C library shows to GNU programs only. */
+struct chimney_message {
+    struct msghdr header;
+    unsigned count;
+};
 
-static inline int chimney_send_many(int fd, struct mmsghdr *messages, unsigned count) {
-    return chimney_result(sendmmsg(fd, messages, count, MSG_DONTWAIT));
-}
+int chimney_receive_many(int fd, struct chimney_message *messages, unsigned count);
+int chimney_send_many(int fd, struct chimney_message *messages, unsigned count);
 
 /* The 802.1Q tag that the kernel took out of a received frame, EtherType first as on the wire, or -1. */
 static inline int64_t chimney_stripped_tag(struct msghdr *message) {
@@ -282,6 +299,18 @@ static inline int64_t chimney_stripped_tag(struct msghdr *message) {
 }
 
 static inline int chimney_inet_socket(void) { return chimney_result(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
+
+/* A timer whose descriptor is readable once it has expired; 0 disarms it, and setting it makes it unreadable. */
+
+static inline int chimney_timerfd(void) { return chimney_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)); }
+
+static inline int chimney_timerfd_set(int fd, uint64_t nanoseconds) {
+    struct itimerspec span;
+    memset(&span, 0, sizeof span);
+    span.it_value.tv_sec = (time_t)(nanoseconds / 1000000000u);
+    span.it_value.tv_nsec = (long)(nanoseconds % 1000000000u);
+    return chimney_result(timerfd_settime(fd, 0, &span, NULL));
+}
 
 #endif
 #endif
