@@ -1,3 +1,4 @@
+public import ChimneyNeighbors
 public import ChimneyPrimitives
 
 /// What an operator may set for one stack.
@@ -48,6 +49,8 @@ public struct StackSettings: Sendable, Hashable {
     public var sendsRedirects = true
     /// The most redirected host routes and learned path MTUs; the oldest is given up.
     public var destinationsMax = 1_024
+    /// Address resolution: times, bounds and how conflicts are met.
+    public var arp = ARPSettings()
     /// How many drops `explain` remembers.
     public var dropRecordsMax = 256
 

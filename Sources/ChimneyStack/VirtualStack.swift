@@ -41,7 +41,9 @@ public struct VirtualStack: ~Copyable {
     var routes: IPv4RoutingTables
     /// How many host routes redirects have made.
     var redirectCount = 0
-    var neighbors: StackNeighbors
+    var arp: ARPEngine
+    /// What ARP wants done; empty between any two calls.
+    var arpOutput = ARPOutput()
     var reassembly: Reassembly
     var pathMTUs: PathMTUs
 
@@ -75,7 +77,7 @@ public struct VirtualStack: ~Copyable {
         interfaceTable = InterfaceTable(interfacesMax: settings.interfacesMax + 1)
         ports = PortList(interfacesMax: settings.interfacesMax + 1)
         routes = IPv4RoutingTables(count: settings.fibCount)
-        neighbors = StackNeighbors(random: self.random.split())
+        arp = ARPEngine(settings: settings.arp, using: &self.random)
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
@@ -101,7 +103,7 @@ extension VirtualStack {
     /// When ``timerFired(at:)`` next has work, or `nil` while nothing is pending.
     public var deadline: Instant? {
         if !looped.isEmpty { return now }
-        return switch (reassembly.deadline, neighbors.deadline) {
+        return switch (reassembly.deadline, arp.deadline) {
         case (nil, let other), (let other, nil): other
         case (let one?, let other?): min(one, other)
         }
@@ -150,7 +152,7 @@ extension VirtualStack {
 
     /// Compares the ledger with what the queues hold; they must agree between any two calls.
     public var conservation: Conservation {
-        var held = Int64(reassembly.heldCount + looped.count + neighbors.heldCount)
+        var held = Int64(reassembly.heldCount + looped.count + arp.table.packetsWaiting)
         for position in 0..<ports.count { held += Int64(ports[ports.id(at: position)].transmit.count) }
         return Conservation(heldByLedger: ledger.held, heldInFact: held)
     }

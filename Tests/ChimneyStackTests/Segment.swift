@@ -17,7 +17,7 @@ final class Segment {
 
     init(
         kind: LinkKind = .ethernet, mtu: Int = 1_500, seed: UInt64 = 1, leftSettings: StackSettings = StackSettings(),
-        rightSettings: StackSettings = StackSettings()
+        rightSettings: StackSettings = StackSettings(), isResolved: Bool = true
     ) throws {
         left = VirtualStack(name: "left", settings: leftSettings, pool: pool, random: StackRandom(seed: seed))
         right = VirtualStack(name: "right", settings: rightSettings, pool: pool, random: StackRandom(seed: seed + 1))
@@ -27,7 +27,16 @@ final class Segment {
         rightIndex = try right.attach(far, at: now)
         try left.addAddress(Self.leftAddress, prefixLength: 24, to: leftIndex, at: now)
         try right.addAddress(Self.rightAddress, prefixLength: 24, to: rightIndex, at: now)
+        if isResolved { try resolve() }
         pump()
+    }
+
+    /// Lets each stack learn the other's link address.
+    func resolve() throws {
+        let identifier = try left.openEcho()
+        try left.sendEcho(identifier, to: Self.rightAddress, sequence: 0, at: now)
+        pump()
+        left.closeEcho(identifier)
     }
 
     /// Carries frames both ways until none is left, at most a thousand rounds.

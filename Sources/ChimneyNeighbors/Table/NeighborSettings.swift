@@ -9,7 +9,7 @@ public struct NeighborSettings: Hashable, Sendable {
     /// Without it, packets to addresses where nobody lives push out the neighbours that do live (RFC 6583 §4).
     public var resolvingMax = 512
     /// The most packets held for one neighbour; at the bound the oldest is dropped (RFC 1122 §2.3.2.2).
-    public var pendingPacketsMax = 16
+    public var pendingPacketsMax = 64
     /// The most bytes held for all neighbours together; at the bound a neighbour's own oldest packets are dropped,
     /// and the new packet when that makes no room.
     public var pendingBytesMax = 1 << 20

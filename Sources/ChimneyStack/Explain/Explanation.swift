@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyNeighbors
 public import ChimneyPrimitives
 
 /// A packet somebody asks about: what happens to it and why.
@@ -184,18 +185,23 @@ extension VirtualStack {
     }
 
     private func walkNeighbor(_ path: OutputPath, _ name: String, _ way: inout Explanation) -> Explanation.Verdict {
-        switch neighbors.standing(of: path.nextHop, interface: ports[path.port].index.rawValue) {
-        case .known(let mac, let state):
-            way.add("neighbour", "\(path.nextHop) is at \(mac), \(state)")
+        let neighbor = arp.listing(at: now).first {
+            $0.address == path.nextHop && $0.interface == ports[path.port].index.rawValue
+        }
+        guard let neighbor else {
+            way.add("neighbour", "\(path.nextHop) is not known on \(name); ARP would ask for it")
+            return .waiting(nextHop: path.nextHop)
+        }
+        switch neighbor.state {
+        case .reachable, .stale, .delay, .probe, .permanent:
+            way.add("neighbour", "\(path.nextHop) is at \(neighbor.mac ?? .zero), \(neighbor.state)")
             return .sent(interface: name, nextHop: path.nextHop)
         case .failed:
             way.add("neighbour", "\(path.nextHop) did not answer ARP on \(name)")
             return .dropped(.neighborUnresolved)
-        case .resolving(let count):
-            way.add("neighbour", "\(path.nextHop) has not answered ARP on \(name) yet; \(count) packets wait for it")
-            return .waiting(nextHop: path.nextHop)
-        case .unknown:
-            way.add("neighbour", "\(path.nextHop) is not known on \(name); ARP would ask for it")
+        case .none, .incomplete:
+            let waiting = "\(neighbor.packetsWaiting) packets wait for it"
+            way.add("neighbour", "\(path.nextHop) has not answered ARP on \(name) yet; \(waiting)")
             return .waiting(nextHop: path.nextHop)
         }
     }

@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyNeighbors
 public import ChimneyPrimitives
 
 /// What a shell says about an interface when it attaches one.
@@ -90,6 +91,9 @@ struct StackInterface: ~Copyable {
     var addresses: [InterfaceAddress] = []
     var transmit = PacketQueue()
     var counters = InterfaceCounters()
+    /// The neighbour sent to last, and what finds its link address at once; runs of packets go to one neighbour.
+    var lastHop = IPv4Address.any
+    var lastHandle = NeighborHandle.none
 
     init(_ description: InterfaceDescription, index: InterfaceIndex) {
         self.index = index

@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyRouting
 
@@ -23,7 +24,7 @@ extension VirtualStack {
             index = try interfaceTable.attach(name: description.name, kind: description.kind)
         } catch { throw .table(error) }
         _ = ports.insert(StackInterface(description, index: index))
-        if description.kind == .ethernet { neighbors.attach(index.rawValue, mac: description.mac) }
+        if description.kind == .ethernet { try? arp.attach(index.rawValue, mac: description.mac) }
         generation &+= 1
         return index
     }
@@ -33,7 +34,7 @@ extension VirtualStack {
         beginRound(at: now)
         guard let port = ports.position(of: index), port != loopback else { throw .noSuchInterface }
         dropTransmit(port, .interfaceGone)
-        neighbors.detach(index.rawValue)
+        arp.detach(index.rawValue, output: &arpOutput)
         settleNeighbors()
         routes.removeInterface(index.rawValue)
         ports.remove(port)
@@ -57,9 +58,9 @@ extension VirtualStack {
         routes.setInterface(index.rawValue, isUp: isUp)
         if !isUp {
             dropTransmit(port, .interfaceDown)
-            if ports[port].kind == .ethernet { neighbors.linkWentDown(index.rawValue, at: now) }
+            if ports[port].kind == .ethernet { arp.linkWentDown(index.rawValue, output: &arpOutput) }
         } else if ports[port].kind == .ethernet {
-            neighbors.linkCameUp(index.rawValue, at: now)
+            arp.linkWentUp(index.rawValue, at: now, using: &random, output: &arpOutput)
         }
         settleNeighbors()
         generation &+= 1
@@ -102,7 +103,7 @@ extension VirtualStack {
         guard let port = ports.position(of: index), ports[port].kind == .ethernet else { throw .noSuchInterface }
         guard !mac.isMulticast, mac != .zero else { throw .macInvalid(mac) }
         ports[port].mac = mac
-        neighbors.setMAC(index.rawValue, mac, at: now)
+        try? arp.setMAC(mac, of: index.rawValue, at: now, output: &arpOutput)
         settleNeighbors()
     }
 
@@ -142,8 +143,9 @@ extension VirtualStack {
         ports[port].addresses.append(added)
         rebuildLocal()
         if ports[port].kind == .ethernet {
-            neighbors.addAddress(
-                address, prefixLength: prefixLength, interface: index.rawValue, probes: probes, at: now)
+            try? arp.addAddress(
+                address, prefixLength: prefixLength, to: index.rawValue, detection: probes ? .on : .off, at: now,
+                using: &random, output: &arpOutput)
             settleNeighbors()
         }
     }
@@ -160,7 +162,7 @@ extension VirtualStack {
         let removed = ports[port].addresses.remove(at: position)
         removeConnected(removed, interface: index.rawValue, among: ports[port].addresses)
         if ports[port].kind == .ethernet {
-            neighbors.removeAddress(address, interface: index.rawValue, at: now)
+            arp.removeAddress(address, from: index.rawValue)
             settleNeighbors()
         }
         rebuildLocal()

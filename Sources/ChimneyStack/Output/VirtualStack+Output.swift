@@ -90,8 +90,8 @@ extension VirtualStack {
             if path.isLinkGroup {
                 let group = path.isBroadcast ? MACAddress.broadcast : MACAddress(group: path.nextHop)
                 sendFrame(packet, to: group, path.port)
-            } else if let mac = neighbors.resolvedMAC(
-                path.nextHop, interface: ports[path.port].index.rawValue, at: now)
+            } else if ports[path.port].lastHop == path.nextHop,
+                let mac = arp.resolved(ports[path.port].lastHandle, at: now)
             {
                 sendFrame(packet, to: mac, path.port)
             } else {

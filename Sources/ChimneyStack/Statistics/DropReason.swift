@@ -11,17 +11,17 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     // Forwarding and output.
     case ttlExpired, noRoute, routeBlackhole, routeReject, routeProhibited, fragmentationNeeded
     case broadcastNotForwarded, linkBroadcastNotForwarded, neighborUnresolved, neighborQueueFull, neighborTableFull
-    case transmitQueueFull, transmitDeviceGone, noBuffer, optionSpaceExhausted
+    case transmitQueueFull, transmitDeviceGone, noBuffer, noSourceAddress
     // Fragments.
     case fragmentMalformed, fragmentOverlap, fragmentDuplicate, fragmentOversized, fragmentTimeout, fragmentEvicted
     case fragmentTooMany
     // ARP.
-    case arpMalformed, arpNotForUs, arpBadSender, arpConflict, arpOffLink, arpRateLimited, arpTableFull, arpUnsolicited
+    case arpMalformed, arpNotForUs, arpBadSender, arpConflict, arpOffLink, arpRateLimited, arpPermanent, arpUnsolicited
     // ICMP.
     case icmpTruncated, icmpChecksumBad, icmpTypeUnknown, icmpEchoIgnored, icmpQuoteMalformed, icmpRedirectRefused
-    case icmpNoSocket, icmpRateLimited
+    case icmpNoSocket
     // Transports.
-    case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, portClosed, socketBufferFull, socketClosed
+    case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, portClosed, socketBufferFull
     case broadcastNoReceiver, multicastNoMember
 
     /// The sentence `explain` prints.
@@ -58,7 +58,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .transmitQueueFull: "the interface's transmit queue is full"
         case .transmitDeviceGone: "the device behind the interface is gone"
         case .noBuffer: "the packet pool is at its bound"
-        case .optionSpaceExhausted: "a record-route or timestamp option has no room and says to discard"
+        case .noSourceAddress:
+            "no address of the interface is in use that could send the packet or ask for its next hop"
         case .fragmentMalformed: "a fragment's length or offset contradicts the datagram"
         case .fragmentOverlap: "a fragment overlaps another one, so the whole datagram is refused"
         case .fragmentDuplicate: "the same fragment arrived before"
@@ -72,7 +73,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .arpConflict: "the ARP sender claims an address of ours"
         case .arpOffLink: "the ARP sender's address is not on this link"
         case .arpRateLimited: "too many ARP messages"
-        case .arpTableFull: "the neighbour table has no room for the ARP sender"
+        case .arpPermanent: "the ARP message contradicts an entry the operator set"
         case .arpUnsolicited: "an ARP reply nobody asked for"
         case .icmpTruncated: "the ICMP message is shorter than its type demands"
         case .icmpChecksumBad: "the ICMP checksum is wrong"
@@ -81,14 +82,12 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .icmpQuoteMalformed: "the packet quoted in an ICMP error cannot be ours"
         case .icmpRedirectRefused: "the redirect does not come from the gateway in use or names no neighbour"
         case .icmpNoSocket: "no socket waits for this ICMP message"
-        case .icmpRateLimited: "the answer would exceed the ICMP rate limit"
         case .protocolUnreachable: "no protocol of this stack has that IP protocol number"
         case .udpTruncated: "the datagram is shorter than a UDP header"
         case .udpLengthWrong: "the UDP length contradicts the IP length"
         case .udpChecksumBad: "the UDP checksum is wrong"
         case .portClosed: "no socket is bound to the destination port"
         case .socketBufferFull: "the socket's receive buffer is full"
-        case .socketClosed: "the socket closed while the packet was on its way"
         case .broadcastNoReceiver: "no socket on that port takes broadcasts"
         case .multicastNoMember: "this host is not a member of the group"
         }
