@@ -15,7 +15,9 @@ extension VirtualStack {
         settleNeighbors()
     }
 
-    /// Forgets a neighbour; `false` where it was not known. Packets that wait for it die.
+    /// Forgets a neighbour, `false` where it was not known.
+    ///
+    /// Packets that wait for it die.
     @discardableResult
     public mutating func removeNeighbor(_ address: IPv4Address, on index: InterfaceIndex, at now: Instant) -> Bool {
         beginRound(at: now)
