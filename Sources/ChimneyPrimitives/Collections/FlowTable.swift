@@ -81,6 +81,7 @@ public struct FlowTable<Key: FlowKey>: ~Copyable {
         self.flowsMax = flowsMax
     }
 
+    @inlinable
     deinit { unsafe entries?.deallocate() }
 
     /// How many flows there are.
@@ -104,6 +105,7 @@ public struct FlowTable<Key: FlowKey>: ~Copyable {
     /// Gives a flow a number, below 2^32 - 1, in place of the one it may have had.
     ///
     /// - Returns: `false`, with nothing changed, when the flow is new and the table at its bound.
+    @inlinable
     public mutating func insert(_ value: UInt32, for key: Key) -> Bool {
         precondition(value != FlowEntry<Key>.vacant, "the largest number marks a vacant entry")
         if let place = find(key), let entries = unsafe entries {
@@ -120,6 +122,7 @@ public struct FlowTable<Key: FlowKey>: ~Copyable {
     /// Removes a flow.
     ///
     /// - Returns: the number it had, or `nil`.
+    @inlinable
     public mutating func remove(_ key: Key) -> UInt32? {
         guard var gap = find(key), let entries = unsafe entries else { return nil }
         let removed = unsafe entries[gap].value
@@ -139,7 +142,8 @@ public struct FlowTable<Key: FlowKey>: ~Copyable {
         return removed
     }
 
-    private func find(_ key: Key) -> Int? {
+    @inlinable
+    func find(_ key: Key) -> Int? {
         guard let entries = unsafe entries else { return nil }
         var place = Int(truncatingIfNeeded: key.hash(using: hasher)) & mask
         for _ in 0...mask {
@@ -151,14 +155,16 @@ public struct FlowTable<Key: FlowKey>: ~Copyable {
     }
 
     /// Puts an entry that is not in the table where its walk first meets a vacant one.
-    private mutating func place(_ entry: FlowEntry<Key>) {
+    @inlinable
+    mutating func place(_ entry: FlowEntry<Key>) {
         guard let entries = unsafe entries else { return }
         var place = Int(truncatingIfNeeded: entry.key.hash(using: hasher)) & mask
         while unsafe entries[place].value != FlowEntry<Key>.vacant { place = (place + 1) & mask }
         unsafe entries[place] = entry
     }
 
-    private mutating func grow() {
+    @inlinable
+    mutating func grow() {
         let old = unsafe entries
         let oldCount = mask + 1
         let capacity = max(8, oldCount * 2)
@@ -185,6 +191,7 @@ struct FlowEntry<Key: FlowKey>: BitwiseCopyable {
     @usableFromInline var key: Key
     @usableFromInline var value: UInt32
 
+    @inlinable
     init(key: Key, value: UInt32) {
         self.key = key
         self.value = value

@@ -34,6 +34,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     public let elementsMax: Int
 
     /// A map without elements or memory.
+    @inlinable
     public init(elementsMax: Int) {
         precondition(elementsMax >= 0 && elementsMax < Int(Int32.max), "a slot map's bound fits an identity")
         self.elementsMax = elementsMax
@@ -45,6 +46,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
         live = 0
     }
 
+    @inlinable
     deinit {
         guard let elements = unsafe elements, let places = unsafe places else { return }
         for index in 0..<used where unsafe places[index].generation & 1 == 1 {
@@ -64,6 +66,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     /// Puts an element in.
     ///
     /// - Returns: its identity, or `nil` at the bound; the element is gone then.
+    @inlinable
     public mutating func insert(_ element: consuming Element) -> SlotID? {
         let index: Int
         if firstFree >= 0 {
@@ -94,6 +97,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     }
 
     /// Takes the element with an identity out; it must be in the map.
+    @inlinable
     public mutating func remove(_ id: SlotID) -> Element {
         guard contains(id), let elements = unsafe elements, let places = unsafe places else {
             preconditionFailure("an identity of a slot map is used after its element was removed")
@@ -127,6 +131,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     ///
     /// A walk asks first for place 0 and then for the one behind each answer. It may remove what it
     /// finds; elements inserted meanwhile may be met or not.
+    @inlinable
     public func first(from place: Int = 0) -> SlotID? {
         guard let places = unsafe places, live > 0 else { return nil }
         for index in max(0, place)..<max(used, place, 0) where unsafe places[index].generation & 1 == 1 {
@@ -135,7 +140,8 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
         return nil
     }
 
-    private mutating func grow() {
+    @inlinable
+    mutating func grow() {
         let larger = min(elementsMax, max(4, capacity * 2))
         let newElements = UnsafeMutablePointer<Element>.allocate(capacity: larger)
         let newPlaces = UnsafeMutablePointer<SlotPlace>.allocate(capacity: larger)
@@ -159,6 +165,7 @@ struct SlotPlace: BitwiseCopyable {
     @usableFromInline var generation: UInt32
     @usableFromInline var nextFree: Int32
 
+    @inlinable
     init(generation: UInt32, nextFree: Int32) {
         self.generation = generation
         self.nextFree = nextFree

@@ -75,10 +75,19 @@ package struct TimerWheel: ~Copyable {
     package mutating func arm(_ timer: UInt32, at deadline: Instant) {
         precondition(timer < timersMax, "a wheel arms timers below its bound")
         if timer >= nodeCount { grow(toHold: timer) }
-        cancel(timer)
-        guard deadline < .never, let nodes = unsafe nodes else { return }
+        guard deadline < .never, let nodes = unsafe nodes else { return cancel(timer) }
         let deadline = deadline > now ? deadline : now + .nanoseconds(1)
         sequence &+= 1
+        let old = unsafe nodes[Int(timer)]
+        if old.place == place(of: deadline) {
+            // The slot stays the same, as when a timeout of seconds is moved by microseconds.
+            unsafe nodes[Int(timer)].deadline = deadline
+            unsafe nodes[Int(timer)].sequence = sequence
+            if earliestIsKnown && earliest == old.deadline { earliestIsKnown = false }
+            if earliestIsKnown, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
+            return
+        }
+        cancel(timer)
         unsafe nodes[Int(timer)].deadline = deadline
         unsafe nodes[Int(timer)].sequence = sequence
         count += 1
@@ -196,18 +205,22 @@ package struct TimerWheel: ~Copyable {
 
     private mutating func insert(_ timer: UInt32) {
         guard let nodes = unsafe nodes, let heads = unsafe heads else { return }
-        let when = unsafe nodes[Int(timer)].deadline.nanoseconds >> Self.tickShift
-        let level = (63 - ((when ^ tick) | 1).leadingZeroBitCount) / 6
-        let slot = Int(when >> UInt64(6 * level) & 63)
-        let place = level << 6 | slot
+        let place = unsafe Int(self.place(of: nodes[Int(timer)].deadline))
         let head = unsafe heads[place]
         unsafe nodes[Int(timer)].place = UInt32(place)
         unsafe nodes[Int(timer)].previous = Self.none
         unsafe nodes[Int(timer)].next = head
         if head != Self.none { unsafe nodes[Int(head)].previous = timer }
         unsafe heads[place] = timer
-        occupied[level] |= 1 << UInt64(slot)
-        levels |= 1 << UInt8(level)
+        occupied[place &>> 6] |= 1 &<< UInt64(place & 63)
+        levels |= 1 &<< UInt8(place &>> 6)
+    }
+
+    /// The slot a deadline belongs to: at the level of the highest digit its tick differs in.
+    private func place(of deadline: Instant) -> UInt32 {
+        let when = deadline.nanoseconds &>> Self.tickShift
+        let level = UInt64(63 &- ((when ^ tick) | 1).leadingZeroBitCount) / 6
+        return UInt32(truncatingIfNeeded: level &<< 6 | (when &>> (6 &* level)) & 63)
     }
 
     private mutating func unlink(_ timer: UInt32, _ node: TimerNode) {
