@@ -113,14 +113,15 @@ public struct ARPMessage: Hashable, Sendable, BitwiseCopyable {
     @discardableResult
     @_lifetime(span: copy span)
     public func write(into span: inout MutableRawSpan, at offset: Int = 0) -> Int {
-        span.store(Self.ethernet, at: offset)
-        span.store(EtherType.ipv4.rawValue, at: offset + 2)
-        span.store(Self.addressLengths, at: offset + 4)
-        span.store(operation.rawValue, at: offset + 6)
-        span.store(senderMAC.bits << 16 | UInt64(sender.bits >> 16), at: offset + 8)
-        span.store(UInt16(truncatingIfNeeded: sender.bits), at: offset + 16)
-        span.store(targetMAC.bits << 16 | UInt64(target.bits >> 16), at: offset + 18)
-        span.store(UInt16(truncatingIfNeeded: target.bits), at: offset + 26)
+        var out = span.part(at: offset, count: Self.byteCount)
+        out.store(Self.ethernet, at: 0)
+        out.store(EtherType.ipv4.rawValue, at: 2)
+        out.store(Self.addressLengths, at: 4)
+        out.store(operation.rawValue, at: 6)
+        out.store(senderMAC.bits << 16 | UInt64(sender.bits >> 16), at: 8)
+        out.store(UInt16(truncatingIfNeeded: sender.bits), at: 16)
+        out.store(targetMAC.bits << 16 | UInt64(target.bits >> 16), at: 18)
+        out.store(UInt16(truncatingIfNeeded: target.bits), at: 26)
         return Self.byteCount
     }
 }

@@ -37,6 +37,13 @@ extension MutableRawSpan {
         storeBytes(of: number.bigEndian, toByteOffset: offset, as: Number.self)
     }
 
+    /// The `count` bytes from `offset` on, so that the stores into them are checked once.
+    @inlinable @inline(__always)
+    @_lifetime(&self)
+    package mutating func part(at offset: Int, count: Int) -> MutableRawSpan {
+        _mutatingExtracting(offset..<offset + count)
+    }
+
     /// Copies `bytes` to `offset`; they must fit in the span.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)

@@ -74,9 +74,10 @@ public struct EthernetHeader: Hashable, Sendable, BitwiseCopyable {
     @discardableResult
     @_lifetime(span: copy span)
     public func write(into span: inout MutableRawSpan, at offset: Int = 0) -> Int {
-        span.store(destination.bits << 16 | source.bits >> 32, at: offset)
-        span.store(UInt32(truncatingIfNeeded: source.bits), at: offset + 8)
-        span.store(etherType.rawValue, at: offset + 12)
+        var out = span.part(at: offset, count: Self.byteCount)
+        out.store(destination.bits << 16 | source.bits >> 32, at: 0)
+        out.store(UInt32(truncatingIfNeeded: source.bits), at: 8)
+        out.store(etherType.rawValue, at: 12)
         return Self.byteCount
     }
 }

@@ -124,7 +124,7 @@ public struct IPv4View: ~Escapable {
 
     /// Whether the header is as its sender wrote it.
     @inlinable @inline(__always)
-    public var isChecksumValid: Bool { IPv4Header.sum(of: bytes, at: 0, words: headerByteCount / 4) == 0xFFFF }
+    public var isChecksumValid: Bool { IPv4Header.sum(of: headerBytes) == 0xFFFF }
 }
 
 /// Flags and offset of an IPv4 packet among its fragments: always a multiple of eight bytes below 65,536.
@@ -248,16 +248,21 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
     @discardableResult
     @_lifetime(span: copy span)
     public func write(into span: inout MutableRawSpan, at offset: Int = 0) -> Int {
-        span.store(0x40 | headerWords, at: offset)
-        span.store(typeOfService, at: offset + 1)
-        span.store(totalLength, at: offset + 2)
-        span.store(identification, at: offset + 4)
-        span.store(fragmentation.bits, at: offset + 6)
-        span.store(timeToLive, at: offset + 8)
-        span.store(`protocol`.rawValue, at: offset + 9)
-        span.store(source.bits, at: offset + 12)
-        span.store(destination.bits, at: offset + 16)
-        Self.updateChecksum(in: &span, at: offset)
+        // The checksum comes from the fields: loading again what was just stored in other widths would stall.
+        let first =
+            UInt32(0x40 | headerWords) << 24 | UInt32(typeOfService) << 16 | UInt32(totalLength)
+        let second = UInt32(identification) << 16 | UInt32(fragmentation.bits)
+        let third = UInt32(timeToLive) << 24 | UInt32(`protocol`.rawValue) << 16
+        var sum = UInt64(first) &+ UInt64(second) &+ UInt64(third) &+ UInt64(source.bits) &+ UInt64(destination.bits)
+        if byteCount != Self.byteCountMin {
+            sum &+= Self.wordSum(of: span.bytes.extracting(offset + Self.byteCountMin..<offset + byteCount))
+        }
+        var header = span.part(at: offset, count: Self.byteCountMin)
+        header.store(first, at: 0)
+        header.store(second, at: 4)
+        header.store(third | UInt32(~Self.folded(sum)), at: 8)
+        header.store(source.bits, at: 12)
+        header.store(destination.bits, at: 16)
         return byteCount
     }
 
@@ -266,19 +271,35 @@ public struct IPv4Header: Hashable, Sendable, BitwiseCopyable {
     @_lifetime(span: copy span)
     public static func updateChecksum(in span: inout MutableRawSpan, at offset: Int = 0) {
         span.store(UInt16(0), at: offset + 10)
-        let words = Int(span.bytes.uint8(at: offset) & 0xF)
-        span.store(~sum(of: span.bytes, at: offset, words: words), at: offset + 10)
+        let byteCount = Int(span.bytes.uint8(at: offset) & 0xF) * 4
+        span.store(~sum(of: span.bytes.extracting(offset..<offset + byteCount)), at: offset + 10)
     }
 
-    /// The ones' complement sum of a header (RFC 1071), in the byte order of the wire.
+    /// The ones' complement sum of a header of at least 20 bytes (RFC 1071).
     @inlinable @inline(__always)
-    static func sum(of bytes: RawSpan, at offset: Int, words: Int) -> UInt16 {
+    static func sum(of header: RawSpan) -> UInt16 {
+        // Most headers have no options: their five words need no loop.
+        var sum = UInt64(header.uint32(at: 0)) &+ UInt64(header.uint32(at: 4)) &+ UInt64(header.uint32(at: 8))
+        sum &+= UInt64(header.uint32(at: 12)) &+ UInt64(header.uint32(at: 16))
+        if header.byteCount != byteCountMin {
+            sum &+= wordSum(of: header.extracting(byteCountMin..<header.byteCount))
+        }
+        return folded(sum)
+    }
+
+    /// The sum of the whole words of `bytes`.
+    @inlinable
+    static func wordSum(of bytes: RawSpan) -> UInt64 {
         var sum: UInt64 = 0
-        for word in 0..<words { sum &+= UInt64(bytes.uint32(at: offset + word * 4)) }
-        sum = (sum & 0xFFFF_FFFF) &+ (sum >> 32)
-        sum = (sum & 0xFFFF) &+ (sum >> 16)
-        sum = (sum & 0xFFFF) &+ (sum >> 16)
-        sum = (sum & 0xFFFF) &+ (sum >> 16)
-        return UInt16(truncatingIfNeeded: sum)
+        for word in 0..<bytes.byteCount / 4 { sum &+= UInt64(bytes.uint32(at: word &* 4)) }
+        return sum
+    }
+
+    /// A sum of at most 2^32 words in 16 bits, with the carries brought round.
+    @inlinable @inline(__always)
+    static func folded(_ sum: UInt64) -> UInt16 {
+        let half = (sum & 0xFFFF_FFFF) &+ (sum &>> 32)
+        let quarter = (half & 0xFFFF) &+ (half &>> 16 & 0xFFFF) &+ (half &>> 32)
+        return UInt16(truncatingIfNeeded: (quarter & 0xFFFF) &+ (quarter &>> 16))
     }
 }

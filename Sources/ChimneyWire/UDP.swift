@@ -131,10 +131,8 @@ public struct UDPHeader: Hashable, Sendable, BitwiseCopyable {
     @discardableResult
     @_lifetime(span: copy span)
     public func write(into span: inout MutableRawSpan, at offset: Int = 0, checksum: UInt16 = 0) -> Int {
-        span.store(sourcePort, at: offset)
-        span.store(destinationPort, at: offset + 2)
-        span.store(length, at: offset + 4)
-        span.store(checksum, at: offset + 6)
+        let ports = UInt64(sourcePort) << 48 | UInt64(destinationPort) << 32
+        span.store(ports | UInt64(length) << 16 | UInt64(checksum), at: offset)
         return Self.byteCount
     }
 }
