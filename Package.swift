@@ -15,6 +15,7 @@ let package = Package(
     name: "chimney",
     products: [
         .executable(name: "chimney", targets: ["ChimneyCommand"]),
+        .library(name: "ChimneyLab", targets: ["ChimneyLab"]),
         .library(name: "ChimneyConfiguration", targets: ["ChimneyConfiguration"]),
         .library(name: "ChimneyControl", targets: ["ChimneyControl"]),
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
@@ -42,6 +43,17 @@ let package = Package(
             dependencies: [
                 "ChimneyPrimitives", .product(name: "Yams", package: "Yams", condition: .when(traits: ["YAML"])),
             ],
+            swiftSettings: settings),
+        .target(
+            name: "ChimneyLab",
+            dependencies: [
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyRouting", "ChimneyStack",
+                "ChimneyConfiguration", "ChimneyCapture",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyLabTests",
+            dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyStack", "ChimneyConfiguration", "ChimneyLab"],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyConfigurationTests", dependencies: ["ChimneyConfiguration", "ChimneyPrimitives"],
