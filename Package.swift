@@ -113,5 +113,12 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLinkTests", dependencies: ["ChimneyPrimitives", "ChimneyLink"], swiftSettings: settings),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .testTarget(
+            name: "AllocationTests",
+            dependencies: [
+                "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyRouting", "ChimneyStack",
+            ],
+            swiftSettings: settings),
     ]
 )

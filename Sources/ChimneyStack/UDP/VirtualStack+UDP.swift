@@ -190,6 +190,12 @@ extension VirtualStack {
         return ids
     }
 
+    /// Forgets which sockets have news, for a shell that asks each socket itself.
+    public mutating func dropAnnounced() {
+        for id in announced where sockets.contains(id.slot) { sockets[id.slot].isAnnounced = false }
+        announced.removeAll(keepingCapacity: true)
+    }
+
     /// Whether any socket has news for ``takeAnnounced()``.
     public var hasAnnounced: Bool { !announced.isEmpty }
 }
