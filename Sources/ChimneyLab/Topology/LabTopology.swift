@@ -1,0 +1,130 @@
+public import ChimneyConfiguration
+public import ChimneyPrimitives
+import ChimneyStack
+
+/// A lab as a file describes it: nodes, links, traffic and what happens when.
+public struct LabTopology: Hashable, Sendable {
+    /// The lab's name, for reports.
+    public var name: String
+    /// The seed that the file suggests.
+    public var seed: UInt64 = 1
+    /// How much virtual time passes.
+    public var duration: TimeSpan = .seconds(10)
+    /// Whether every node is given the shortest way to every subnet.
+    public var routesEverywhere = true
+    /// The links, in the order of the file.
+    public var links: [Link] = []
+    /// The nodes, in the order of the file, hosts before routers.
+    public var nodes: [Node] = []
+    /// The UDP flows.
+    public var flows: [FlowSettings] = []
+    /// The echo requests.
+    public var pings: [PingSettings] = []
+    /// What happens when.
+    public var events: [Event] = []
+
+    /// A link of a file.
+    public struct Link: Hashable, Sendable {
+        /// Its name.
+        public var name: String
+        /// Cable or switch.
+        public var kind: LabLink.Kind
+        /// What it is like.
+        public var settings: LinkSettings
+        /// What goes wrong on it from the start.
+        public var faults: LinkFaults
+    }
+
+    /// A host or router of a file.
+    public struct Node: Hashable, Sendable {
+        /// Its name.
+        public var name: String
+        /// Whether it routes for others.
+        public var forwarding: Bool
+        /// Where it is plugged in.
+        public var interfaces: [Interface]
+        /// Its own routes.
+        public var routes: [Route]
+        /// The services it offers.
+        public var services: [ServiceConfiguration]
+    }
+
+    /// A place where a node is plugged in.
+    public struct Interface: Hashable, Sendable {
+        /// Its name; nil for `eth0` and so on.
+        public var name: String?
+        /// The link.
+        public var link: String
+        /// The address; nil for none.
+        public var address: AddressSetting?
+        /// The link address; nil for one that follows from the names.
+        public var mac: MACAddress?
+        /// The largest packet; nil for the link's.
+        public var mtu: Int?
+        /// Whether the address is probed for before it is used (RFC 5227).
+        public var detectsConflicts: Bool
+    }
+
+    /// A route of a node.
+    public struct Route: Hashable, Sendable {
+        /// What it leads to.
+        public var destination: AddressSetting
+        /// The next hop.
+        public var gateway: IPv4Address
+        /// Smaller is preferred.
+        public var metric: Int
+    }
+
+    /// Something that happens at a time.
+    public struct Event: Hashable, Sendable {
+        /// When, from the start.
+        public var at: TimeSpan
+        /// What.
+        public var action: LabAction
+    }
+
+    /// An empty lab.
+    public init(name: String) { self.name = name }
+
+    /// Builds the lab, ready to run, with the file's seed or another one.
+    ///
+    /// - Throws: ``LabError`` for what can only be found by building, such as one address on two interfaces of a node.
+    public func build(seed: UInt64? = nil, limits: LabLimits = .init()) throws(LabError) -> Lab {
+        let lab = Lab(seed: seed ?? self.seed, limits: limits)
+        for link in links {
+            let added = try lab.addLink(link.name, kind: link.kind, settings: link.settings)
+            added.faults = link.faults
+        }
+        for node in nodes {
+            let added = try node.forwarding ? lab.addRouter(node.name) : lab.addNode(node.name)
+            for place in node.interfaces {
+                try lab.connect(
+                    added, to: lab.link(place.link), address: place.address?.description, name: place.name,
+                    mac: place.mac, mtu: place.mtu, detectsConflicts: place.detectsConflicts)
+            }
+            for service in node.services { try lab.offer(service.kind.labKind, port: service.port, on: added) }
+        }
+        if routesEverywhere { try lab.addRoutesEverywhere() }
+        for node in nodes {
+            for route in node.routes {
+                try lab.addRoute(
+                    to: route.destination.description, via: route.gateway, metric: UInt32(route.metric),
+                    on: lab.node(node.name))
+            }
+        }
+        for flow in flows { try lab.flow(flow) }
+        for ping in pings { try lab.ping(ping) }
+        for event in events { try lab.at(event.at, event.action) }
+        return lab
+    }
+}
+
+extension ServiceConfiguration.Kind {
+    var labKind: LabService.Kind {
+        switch self {
+        case .echo: .echo
+        case .discard: .discard
+        case .chargen: .chargen
+        }
+    }
+}
