@@ -157,7 +157,7 @@ import Testing
         let asked = request(alice, aliceMAC, for: away)
         #expect(host.hear(asked, at: start) == .notForUs)
         try host.engine.setProxies(
-            [IPv4Prefix(IPv4Address(10, 0, 7, 0), length: 24), IPv4Prefix(IPv4Address(10, 0, 0, 0), length: 20)],
+            [IPv4Prefix(IPv4Address(10, 0, 7, 0), length: 24), IPv4Prefix(IPv4Address(10, 0, 0, 0), length: 24)],
             of: host.lan)
         #expect(host.hear(asked, at: start) == nil)
         #expect(host.said().map(\.message) == [reply(away, ownMAC, to: alice, aliceMAC)])

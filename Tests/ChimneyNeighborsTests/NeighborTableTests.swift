@@ -103,8 +103,8 @@ import Testing
         let handle = try #require(fixture.handle(alice))
         for _ in 0..<20 {
             fixture.advance(.seconds(10))
-            fixture.table.confirmed(handle, at: fixture.now)
             #expect(fixture.state(alice) == .reachable)
+            fixture.table.confirmed(handle, at: fixture.now)
         }
         #expect(fixture.listing().first?.age == .zero)
         fixture.advance(.seconds(46))

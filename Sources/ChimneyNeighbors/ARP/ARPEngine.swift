@@ -49,7 +49,7 @@ package struct ARPEngine: ~Copyable {
         guard address.isValidSource, !address.isThisNetwork, !interfaces[place].excludes(address) else {
             return .refused(.notHost)
         }
-        guard table.find(address, on: interface) != nil || interfaces[place].source(for: address) != nil else {
+        guard interfaces[place].source(for: address) != nil || table.find(address, on: interface) != nil else {
             return .refused(.noSource)
         }
         let answer = table.resolve(address, on: interface, at: now, using: &random, output: &output.neighbors)

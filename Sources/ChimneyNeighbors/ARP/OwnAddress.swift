@@ -64,8 +64,12 @@ struct ARPInterface {
 
     /// The address of ours to ask with: one that shares the subnet, or else the first.
     func source(for target: IPv4Address) -> IPv4Address? {
-        let assigned = addresses.lazy.filter { $0.state == .assigned }
-        return (assigned.first { $0.prefix.contains(target) } ?? assigned.first)?.address
+        var first: IPv4Address?
+        for own in addresses where own.state == .assigned {
+            if own.prefix.contains(target) { return own.address }
+            if first == nil { first = own.address }
+        }
+        return first
     }
 
     /// Whether a published prefix has the address and no on-link prefix has it more closely: hosts of the same
