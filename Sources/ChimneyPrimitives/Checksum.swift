@@ -7,7 +7,7 @@ public enum InternetChecksum {
     /// The sum of `bytes`, the last one padded with a zero, added to `initial`.
     ///
     /// Sums of consecutive pieces may be chained through `initial` when all but the last have an even length.
-    @inlinable
+    @inlinable @inline(__always)
     public static func sum(_ bytes: RawSpan, initial: UInt32 = 0) -> UInt32 {
         // Reads stay within `count` bytes from the span's start, and the span outlives the closure.
         unsafe bytes.withUnsafeBytes { buffer in
@@ -16,7 +16,7 @@ public enum InternetChecksum {
         }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     static func sum(_ base: UnsafeRawPointer, _ count: Int, initial: UInt32) -> UInt32 {
         // A counted loop over 32-bit words into 64 bits is the shape the compiler makes vectors of.
         if count >= 256 { return unsafe longSum(base, count, initial: initial) }
@@ -60,7 +60,7 @@ public enum InternetChecksum {
     /// Copies `bytes` to `target` from `offset` on and gives their sum added to `initial`.
     ///
     /// The target must have room.
-    @inlinable
+    @inlinable @inline(__always)
     public static func copyAndSum(
         _ bytes: RawSpan, into target: inout MutableRawSpan, at offset: Int = 0, initial: UInt32 = 0
     ) -> UInt32 {
@@ -89,7 +89,7 @@ public enum InternetChecksum {
     }
 
     /// The sum of the up to three bytes behind the last whole word.
-    @inlinable
+    @inlinable @inline(__always)
     static func tail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var result: UInt64 = 0
         var offset = count & ~3
@@ -103,35 +103,35 @@ public enum InternetChecksum {
         return result
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     static func folded(_ total: UInt64) -> UInt32 {
         let once = (total & 0xFFFF_FFFF) &+ (total &>> 32)
         return UInt32(truncatingIfNeeded: (once & 0xFFFF_FFFF) &+ (once &>> 32))
     }
 
     /// The sum of two sums.
-    @inlinable
+    @inlinable @inline(__always)
     public static func add(_ one: UInt32, _ other: UInt32) -> UInt32 { folded(UInt64(one) &+ UInt64(other)) }
 
     /// The sum of a piece that starts at an odd byte, made fit to add to one that starts at an even byte.
-    @inlinable
+    @inlinable @inline(__always)
     public static func swapped(_ sum: UInt32) -> UInt32 { folded(UInt64(sum) &<< 8) }
 
     /// The checksum a sum stands for, as the number a header field holds.
     ///
     /// UDP writes 0xFFFF where this gives 0 (RFC 768).
-    @inlinable
+    @inlinable @inline(__always)
     public static func finish(_ sum: UInt32) -> UInt16 { ~unfinished(sum) }
 
     /// The sum itself as the number a header field holds: what a device that completes the checksum expects.
-    @inlinable
+    @inlinable @inline(__always)
     public static func unfinished(_ sum: UInt32) -> UInt16 {
         let once = (sum & 0xFFFF) &+ (sum &>> 16)
         return UInt16(truncatingIfNeeded: once &+ (once &>> 16)).bigEndian
     }
 
     /// The sum of the IPv4 pseudo-header (RFC 768, RFC 9293 §3.1).
-    @inlinable
+    @inlinable @inline(__always)
     public static func pseudoHeader(
         _ source: IPv4Address, _ destination: IPv4Address, protocol number: UInt8, length: Int
     ) -> UInt32 {
@@ -141,7 +141,7 @@ public enum InternetChecksum {
     }
 
     /// The sum of the IPv6 pseudo-header (RFC 8200 §8.1).
-    @inlinable
+    @inlinable @inline(__always)
     public static func pseudoHeader(
         _ source: IPv6Address, _ destination: IPv6Address, protocol number: UInt8, length: Int
     ) -> UInt32 {
@@ -151,14 +151,14 @@ public enum InternetChecksum {
         return folded(total)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     static func halves(_ word: UInt64) -> UInt64 {
         let swapped = word.bigEndian
         return (swapped & 0xFFFF_FFFF) &+ (swapped &>> 32)
     }
 
     /// The checksum after one 16-bit field of what it covers changed (RFC 1624, equation 3).
-    @inlinable
+    @inlinable @inline(__always)
     public static func update(_ checksum: UInt16, old: UInt16, new: UInt16) -> UInt16 {
         let sum = UInt32(~checksum) &+ UInt32(~old) &+ UInt32(new)
         let once = (sum & 0xFFFF) &+ (sum &>> 16)
@@ -166,7 +166,7 @@ public enum InternetChecksum {
     }
 
     /// The checksum after one 32-bit field of what it covers changed (RFC 1624, equation 3).
-    @inlinable
+    @inlinable @inline(__always)
     public static func update(_ checksum: UInt16, old: UInt32, new: UInt32) -> UInt16 {
         let low = update(
             checksum, old: UInt16(truncatingIfNeeded: old), new: UInt16(truncatingIfNeeded: new))

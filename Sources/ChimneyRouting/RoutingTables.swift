@@ -37,7 +37,8 @@ public struct RoutingTables<Address: InternetAddress>: Sendable {
     @inlinable
     public func lookup(fib: Int = 0, destination: Address, flowHash: UInt32 = 0) -> NextHop<Address>? {
         guard fib >= 0, fib < tables.count else { return nil }
-        return tables[fib].lookup(destination, flowHash: flowHash)
+        // Through the span the table is read where it is; the subscript would retain each of its arrays.
+        return tables.span[fib].lookup(destination, flowHash: flowHash)
     }
 
     /// The interface on whose link a gateway is; what a route without an interface needs.

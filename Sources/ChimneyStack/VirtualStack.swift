@@ -53,6 +53,8 @@ public struct VirtualStack: ~Copyable {
     var announced: [SocketID] = []
     var echoes = EchoSockets()
 
+    /// Where the last forwarded packet went; runs of packets go one way.
+    var lastForwarding = ForwardingMemory()
     var dirty: [InterfaceIndex] = []
     var looped = PacketQueue()
     var icmpLimit: RateLimit

@@ -35,11 +35,7 @@ func benchUDPPipe(seconds: Double, kind: LinkKind) throws {
             _ = try pipe.right.receive(into: &queue, packetsMax: 256, pool: pool, at: now)
             receiver.framesArrived(&queue, on: into, at: now)
             while receiver.receivableCount(to) > 0 {
-                let datagram = receiver.receive(to)
-                let bytes = datagram.bytes
-                for word in 0..<bytes.byteCount / 8 {
-                    sum &+= unsafe bytes.unsafeLoadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
-                }
+                sum &+= read(receiver.receive(to))
                 count += 1
             }
             receiver.dropAnnounced()
@@ -55,6 +51,15 @@ func benchUDPPipe(seconds: Double, kind: LinkKind) throws {
     guard sender.conservation.isKept, receiver.conservation.isKept, sum > 0 else { throw BenchError.packetsLost }
     let name = kind == .ethernet ? "udp-pipe-ethernet" : "udp-pipe-ip"
     report(name, Double(count) / now.seconds, "pps", ",\"payload\":64,\"batch\":64")
+}
+
+/// Reads every byte of a datagram.
+private func read(_ datagram: borrowing Datagram) -> UInt64 {
+    var sum: UInt64 = 0
+    for word in 0..<datagram.count / 8 {
+        sum &+= unsafe datagram.bytes.unsafeLoadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
+    }
+    return sum
 }
 
 enum BenchError: Error {

@@ -21,7 +21,7 @@ package struct ARPEngine: ~Copyable {
     }
 
     /// Where to send a packet, if that is known and fresh; otherwise ask ``resolve(_:on:at:using:output:)``.
-    @inlinable
+    @inlinable @inline(__always)
     package func resolved(_ handle: NeighborHandle, at now: Instant) -> MACAddress? {
         table.resolved(handle, at: now)
     }

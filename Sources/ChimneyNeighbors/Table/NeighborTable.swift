@@ -64,7 +64,7 @@ package struct NeighborTable<Address: InternetAddress>: ~Copyable {
     package var deadline: Instant? { timers.first }
 
     /// Where to send a packet, if that is known and fresh; otherwise ask ``resolve(_:on:at:using:output:)``.
-    @inlinable
+    @inlinable @inline(__always)
     package func resolved(_ handle: NeighborHandle, at now: Instant) -> MACAddress? {
         let number = Int(handle.index)
         guard number < cells.count else { return nil }

@@ -90,7 +90,7 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     }
 
     /// Whether the element with an identity is still in the map.
-    @inlinable
+    @inlinable @inline(__always)
     public func contains(_ id: SlotID) -> Bool {
         guard id.index >= 0 && Int(id.index) < used, let places = unsafe places else { return false }
         return unsafe places[Int(id.index)].generation == id.generation && id.generation & 1 == 1
@@ -113,13 +113,13 @@ public struct SlotMap<Element: ~Copyable>: ~Copyable {
     /// The element with an identity, which must be in the map.
     @inlinable
     public subscript(id: SlotID) -> Element {
-        unsafeAddress {
+        @inline(__always) unsafeAddress {
             guard contains(id), let elements = unsafe elements else {
                 preconditionFailure("an identity of a slot map is used after its element was removed")
             }
             return unsafe UnsafePointer(elements + Int(id.index))
         }
-        unsafeMutableAddress {
+        @inline(__always) unsafeMutableAddress {
             guard contains(id), let elements = unsafe elements else {
                 preconditionFailure("an identity of a slot map is used after its element was removed")
             }

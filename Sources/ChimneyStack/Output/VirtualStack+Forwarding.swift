@@ -13,11 +13,18 @@ extension VirtualStack {
             return drop(packet, .ttlExpired)
         }
         let path: OutputPath
-        do {
-            path = try self.path(
-                to: fields.destination, fib: ports[port].fib, flowHash: Self.flowHash(fields))
-        } catch {
-            return refuse(packet, error)
+        let question = ForwardingQuestion(
+            destination: fields.destination, fib: ports[port].fib, flowHash: Self.flowHash(fields),
+            generation: generation)
+        if let known = lastForwarding.path, lastForwarding.question == question {
+            path = known
+        } else {
+            do {
+                path = try self.path(to: fields.destination, fib: question.fib, flowHash: question.flowHash)
+            } catch {
+                return refuse(packet, error)
+            }
+            lastForwarding = ForwardingMemory(question: question, path: path)
         }
         guard ports[path.port].forwards else { return drop(packet, .forwardingDisabled) }
         if path.isBroadcast { return drop(packet, .broadcastNotForwarded) }
@@ -66,6 +73,20 @@ extension VirtualStack {
         hash ^= UInt32(fields.ipProtocol.rawValue) &* 0xC2B2_AE3D
         return hash ^ hash >> 15
     }
+}
+
+/// What routing is asked about a packet to forward.
+struct ForwardingQuestion: Equatable, BitwiseCopyable {
+    var destination = IPv4Address.any
+    var fib: UInt16 = 0
+    var flowHash: UInt32 = 0
+    var generation: UInt64 = 0
+}
+
+/// The last question and its answer.
+struct ForwardingMemory: BitwiseCopyable {
+    var question = ForwardingQuestion()
+    var path: OutputPath?
 }
 
 extension Packet {
