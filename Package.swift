@@ -94,6 +94,7 @@ let package = Package(
         .target(name: "ChimneyWire", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyWireTests", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", exclude: ["allowances.tsv"], swiftSettings: settings),
         .target(
             name: "ChimneyNeighbors", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
         .testTarget(

@@ -1,0 +1,51 @@
+# One word per thing a person wants to do. Each target installs what it needs (see scripts/need).
+# Everything here runs from the folder of this file; a test run leaves its files in .build and out/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench bench-peers fuzz interop lint docs mutate clean
+
+SEED ?= 42
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run a small network in virtual time, twice, and compare (no root)
+	@scripts/need swift
+	@SEED=$(SEED) scripts/demo
+
+test: ## all that CI runs: lint, unit, property and lab tests, determinism, kernel interop
+	@scripts/need swift
+	@scripts/test
+
+bench: ## measure; JSON lines and a table under out/bench
+	@scripts/need swift
+	@scripts/optional Benchmarks/run
+
+bench-peers: ## build the peers we compare with and measure them in the same run
+	@scripts/need swift build-essential
+	@scripts/optional Benchmarks/peers/run
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (30) under the address sanitizer
+	@scripts/need swift
+	@scripts/optional Fuzz/run
+
+interop: ## against a Linux kernel in network namespaces (root)
+	@scripts/need swift
+	@scripts/interop
+
+lint: ## formatting and documentation rules; changes nothing
+	@scripts/need swift
+	@scripts/lint
+
+docs: ## build the DocC pages into out/docs
+	@scripts/need swift
+	@scripts/docs
+
+mutate: ## break each line of Tests/mutations.tsv and see a test fail
+	@scripts/need swift
+	@scripts/mutate
+
+clean: ## remove what the other targets left
+	rm -rf .build .build-* out
