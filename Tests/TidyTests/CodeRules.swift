@@ -77,16 +77,18 @@ enum CodeRules {
         let uses = file.lines(matching: #"(?<![\w(.])unsafe(?![\w)])"#)
         guard !uses.isEmpty else { return [] }
         let explained = file.text.contains { $0.contains("//") && $0.contains("Invariant:") }
-        return uses.map { line in
-            Violation(rule: "unsafe", path: file.path, line: line, message: "unsafe code stands in listed files only")
+        var found = [
+            Violation(
+                rule: "unsafe", path: file.path, line: uses[0],
+                message: "unsafe code, \(uses.count) lines of it, stands in listed files only")
+        ]
+        if !explained {
+            found.append(
+                Violation(
+                    rule: "invariant", path: file.path, line: uses[0],
+                    message: "a file with unsafe code has a comment with the word 'Invariant:'"))
         }
-            + (explained
-                ? []
-                : [
-                    Violation(
-                        rule: "invariant", path: file.path, line: uses[0],
-                        message: "a file with unsafe code has a comment with the word 'Invariant:'")
-                ])
+        return found
     }
 
     // MARK: - Bounds
