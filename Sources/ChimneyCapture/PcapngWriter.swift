@@ -122,7 +122,7 @@ public struct PcapngWriter: Sendable {
     }
 
     private static func append(_ bytes: RawSpan, to output: inout [UInt8]) {
-        // The array copies the bytes before the closure ends.
+        // Invariant: the array copies the bytes before the closure ends.
         unsafe bytes.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
     }
 

@@ -9,7 +9,7 @@ public enum InternetChecksum {
     /// Sums of consecutive pieces may be chained through `initial` when all but the last have an even length.
     @inlinable @inline(__always)
     public static func sum(_ bytes: RawSpan, initial: UInt32 = 0) -> UInt32 {
-        // Reads stay within `count` bytes from the span's start, and the span outlives the closure.
+        // Invariant: reads stay within `count` bytes from the span's start, and the span outlives the closure.
         unsafe bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else { return initial }
             return unsafe sum(base, buffer.count, initial: initial)

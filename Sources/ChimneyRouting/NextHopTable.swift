@@ -27,6 +27,7 @@ struct NextHopTable<Address: InternetAddress>: Sendable {
     private var numbers: [NextHop<Address>: UInt32] = [:]
     private var groups: [[UInt32]: UInt32] = [:]
     private(set) var count = 0
+    /// At this many next hops a further one is refused.
     private let slotsMax: Int
 
     init(slotsMax: Int) { self.slotsMax = slotsMax }

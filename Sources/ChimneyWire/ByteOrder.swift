@@ -1,6 +1,6 @@
 /// Loads of numbers in network order, most significant byte first, at any alignment.
 ///
-/// Every load is checked against the span, so the only promise an `unsafe` load could break, that the
+/// Invariant: every load is checked against the span, so the only promise an `unsafe` load could break, that the
 /// bytes form a valid value, holds by type: every bit pattern is a valid integer.
 extension RawSpan {
     /// The byte at `offset`, which must lie in the span.

@@ -9,7 +9,7 @@ enum ImportTable {
     ]
     private static let platform = ["Glibc", "Foundation", "FoundationEssentials", "Dispatch"]
     private static let stack = base + siblings + engines
-    private static let runtime = stack + ["ChimneyStack", "CChimneyLinux"] + platform
+    private static let runtime = stack + ["ChimneyStack", "ChimneyCapture", "CChimneyLinux"] + platform
 
     static let rows: [String: Set<String>] = [
         "ChimneyPrimitives": Set(base),
@@ -21,6 +21,8 @@ enum ImportTable {
         "ChimneyTCP": Set(siblings),
         "ChimneyStack": Set(stack),
         "ChimneyConfiguration": Set(siblings + platform + ["Yams"]),
+        "ChimneyCapture": Set(siblings),
+        "ChimneyControl": Set(base + platform + ["ChimneyPrimitives", "CChimneyLinux"]),
         "ChimneyRuntime": Set(runtime),
         "ChimneyDrivers": Set(runtime + ["ChimneyRuntime"]),
         "ChimneySockets": Set(runtime + ["ChimneyRuntime"]),
@@ -29,18 +31,23 @@ enum ImportTable {
                 "ChimneyRuntime", "ChimneySockets", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers",
             ]),
         // The lab is its own clock, so it does without the runtime.
-        "ChimneyLab": Set(stack + ["ChimneyStack", "ChimneyConfiguration", "Yams"] + platform),
+        "ChimneyLab": Set(stack + ["ChimneyStack", "ChimneyCapture", "ChimneyConfiguration", "Yams"] + platform),
         "Chimney": Set(
-            runtime + ["ChimneyConfiguration", "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab"]),
+            runtime + [
+                "ChimneyConfiguration", "ChimneyControl", "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets",
+                "ChimneyLab",
+            ]),
         "ChimneyCommand": Set(
             runtime + [
-                "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab", "ChimneyConfiguration", "Chimney",
+                "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab", "ChimneyConfiguration",
+                "ChimneyControl", "Chimney",
                 "ArgumentParser", "Yams",
                 "Logging", "SystemPackage",
             ]),
         "ChimneyDaemon": Set(
             runtime + [
-                "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab", "ChimneyConfiguration", "Chimney",
+                "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab", "ChimneyConfiguration",
+                "ChimneyControl", "Chimney",
                 "ArgumentParser", "Yams",
                 "Logging", "Metrics", "SystemPackage", "Hummingbird",
             ]),

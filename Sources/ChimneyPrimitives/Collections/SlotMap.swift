@@ -22,7 +22,7 @@ public struct SlotID: Hashable, Sendable, BitwiseCopyable {
 @frozen
 @safe
 public struct SlotMap<Element: ~Copyable>: ~Copyable {
-    // `places` holds `used` initialized generations; the element at a place is initialized exactly
+    // Invariant: `places` holds `used` initialized generations; the element at a place is initialized exactly
     // while its generation is odd. `nextFree` at an even one links the free places.
     @usableFromInline var elements: UnsafeMutablePointer<Element>?
     @usableFromInline var places: UnsafeMutablePointer<SlotPlace>?

@@ -1,7 +1,7 @@
 extension Span where Element == UInt8 {
     /// The same bytes, to read headers from.
     ///
-    /// A byte has no padding, so that every one is initialized.
+    /// Invariant: a byte has no padding, so that every one is initialized.
     @inlinable
     package var octets: RawSpan {
         @_lifetime(copy self)

@@ -92,7 +92,7 @@ extension Packet {
                 continue
             }
             let length = min(part.count - toSkip, room - copied)
-            // Both ranges were bounded by their own counts; the parts live as long as the packet.
+            // Invariant: both ranges were bounded by their own counts; the parts live as long as the packet.
             unsafe target.withUnsafeMutableBytes { bytes in
                 unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[copied..<copied + length])
                     .copyMemory(from: UnsafeRawBufferPointer(start: part.start + toSkip, count: length))

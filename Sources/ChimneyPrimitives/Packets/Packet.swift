@@ -9,7 +9,7 @@
 @frozen
 @safe
 public struct Packet: ~Copyable {
-    // The slot is this packet's alone, as PacketSlot's invariants say.
+    // Invariant: the slot is this packet's alone, as PacketSlot's invariants say.
     @usableFromInline let slot: PacketSlot.Pointer
 
     @inlinable

@@ -26,7 +26,7 @@ public final class PacketPool {
     ///   - largeMax: how many large ones.
     public init(packetsMax: Int = 65_536, largeMax: Int = 1_024) {
         precondition(packetsMax >= 0 && largeMax >= 0, "a pool's bounds are not negative")
-        // Both shelves are one allocation, which lives until no packet is out and the pool is gone.
+        // Invariant: both shelves are one allocation, which lives until no packet is out and the pool is gone.
         unsafe small = .allocate(capacity: 2)
         unsafe large = unsafe small + 1
         // A slot's size is an odd multiple of 128, so that the heads of a batch spread over the cache.

@@ -5,7 +5,7 @@
 @frozen
 @safe
 public struct PacketQueue: ~Copyable {
-    // The slots from `head` to `last` are this queue's alone, linked by `next`; `head` is nil only
+    // Invariant: the slots from `head` to `last` are this queue's alone, linked by `next`; `head` is nil only
     // when `packets` is 0, and then `last` means nothing.
     @usableFromInline var head: PacketSlot.Pointer?
     @usableFromInline var last: PacketSlot.Pointer?

@@ -1,7 +1,7 @@
 /// The head of one buffer of a pool: two cache lines, and its bytes behind them.
 ///
 /// A slot is reached through a raw pointer, because that is what makes handing a packet on free of
-/// reference counts. These invariants make it sound:
+/// reference counts. Invariant:
 ///
 /// - A slot belongs to its shelf's free list or to exactly one ``Packet``, queue or chain; `next`
 ///   and `tail` link slots that have no other holder.

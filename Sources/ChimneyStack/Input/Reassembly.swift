@@ -54,8 +54,11 @@ struct Reassembly: ~Copyable {
     private var entries: SlotMap<Entry>
     private(set) var heldCount = 0
     private(set) var heldBytes = 0
+    /// At this many datagrams the oldest gives way.
     private let datagramsMax: Int
+    /// At this many held bytes the oldest datagrams give way.
     private let bytesMax: Int
+    /// A datagram in more pieces than this is given up.
     private let fragmentsMax: Int
     private let timeout: TimeSpan
 

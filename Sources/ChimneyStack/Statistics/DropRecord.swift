@@ -24,6 +24,7 @@ public struct DropRecord: Sendable, Hashable {
 struct DropHistory: Sendable {
     private var records: [DropRecord] = []
     private var next = 0
+    /// At this many records the oldest is overwritten.
     private let recordsMax: Int
 
     init(recordsMax: Int) { self.recordsMax = max(0, recordsMax) }

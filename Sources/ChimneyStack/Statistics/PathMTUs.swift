@@ -11,6 +11,7 @@ struct PathMTUs: Sendable {
     }
 
     private var entries: [Entry] = []
+    /// At this many destinations the entry that expires first gives way.
     private let destinationsMax: Int
     /// How long a report is believed before the larger MTU is tried again (RFC 1191 §6.3).
     private static var lifetime: TimeSpan { .seconds(600) }

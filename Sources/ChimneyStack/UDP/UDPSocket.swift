@@ -155,7 +155,9 @@ struct UDPSocketState: ~Copyable {
     var error: SocketError?
     var path = UDPPath()
     var queue = PacketQueue()
+    /// A datagram that would take the queue past this many bytes is dropped.
     var queueBytesMax: Int
+    /// A datagram that finds this many waiting is dropped.
     var queuePacketsMax: Int
     /// The next socket bound to the same port, or `nil` at the chain's end.
     var nextOnPort: SlotID?
