@@ -90,7 +90,7 @@
         ) throws(DriverOpenError) -> Int32 {
             let socket = chimney_inet_socket()
             guard socket >= 0 else { throw .system(call: "socket", errno: -socket) }
-            // The name lives as long as the call; the kernel copies it.
+            // Invariant: the name lives as long as the call; the kernel copies it.
             let result = unsafe name.withCString { unsafe body(socket, $0) }
             close(socket)
             return try check(result, call)

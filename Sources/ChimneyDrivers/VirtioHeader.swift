@@ -38,7 +38,7 @@ struct VirtioHeader: BitwiseCopyable {
     /// Reads the header from the first bytes of `bytes`, which has at least ``byteCount`` of them.
     @inline(__always)
     init(reading bytes: RawSpan) {
-        // Every byte pattern is a header, and the offsets are inside the ten bytes.
+        // Invariant: every byte pattern is a header, and the offsets are inside the ten bytes.
         flags = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt8.self)
         segmentKind = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt8.self)
         headerByteCount = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 2, as: UInt16.self)

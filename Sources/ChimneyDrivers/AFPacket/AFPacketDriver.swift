@@ -49,10 +49,11 @@
         private var rest = PacketQueue()
         private let incoming: MessageBatch
         private let outgoing: MessageBatch
-        // Allocated and freed with the driver: one header for each message of `outgoing`.
+        // Invariant: allocated and freed with the driver: one header for each message of `outgoing`.
         private let headers: UnsafeMutableRawPointer
 
         private static var headroom: Int { 128 }
+        /// A packet in more parts than this is made one part first.
         private static var slicesMax: Int { 48 }
 
         /// Opens the interface of this name.

@@ -7,8 +7,9 @@
     @safe
     struct MessageBatch: ~Copyable {
         let count: Int
+        /// The parts a message has room for; its packet is laid out in no more.
         let partsMax: Int
-        // All three are allocated for `count` messages and live as long as the batch; each message's
+        // Invariant: all three are allocated for `count` messages and live as long as the batch; each message's
         // header points into the other two.
         let messages: UnsafeMutablePointer<chimney_message>
         let parts: UnsafeMutablePointer<iovec>

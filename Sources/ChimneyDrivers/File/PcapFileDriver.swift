@@ -30,7 +30,7 @@
             var bytes: [UInt8] = []
             while bytes.count <= bytesMax {
                 let room = 1 << 20
-                // The buffer is the array's own new tail, and the kernel writes at most its length.
+                // Invariant: the buffer is the array's own new tail, and the kernel writes at most its length.
                 let chunk = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
                     count = unsafe max(0, Glibc.read(descriptor, buffer.baseAddress, room))
                 }

@@ -54,7 +54,7 @@
                 let wantsHeader = features & IFF_VNET_HDR != 0 && !options.offload.isEmpty
                 var bytes = Array(name.utf8CString) + [CChar](repeating: 0, count: 16)
                 let flags = (kind == .ethernet ? IFF_TAP : IFF_TUN) | IFF_NO_PI | (wantsHeader ? IFF_VNET_HDR : 0)
-                // The array has at least the IFNAMSIZ bytes that the kernel reads and writes.
+                // Invariant: the array has at least the IFNAMSIZ bytes that the kernel reads and writes.
                 let attached = unsafe bytes.withUnsafeMutableBufferPointer { buffer -> Int32 in
                     guard let base = buffer.baseAddress else { return -EINVAL }
                     return unsafe chimney_tun_attach(opened.descriptor, base, flags)

@@ -5,6 +5,7 @@ import ChimneyPrimitives
 /// At most `addressesMax` are known; while that many are and none is old, new ones are not learned and frames
 /// to them go to all ports.
 struct SwitchTable {
+    /// At this many known addresses a new one is not learned.
     static let addressesMax = 4_096
     static let age = TimeSpan.seconds(300)
 

@@ -107,6 +107,7 @@ extension Lab {
         }
     }
 
+    /// After this many rounds the rest waits for the next event.
     private static var roundsMax: Int { 16 }
 
     func start(_ position: Int) {

@@ -62,7 +62,7 @@ public struct IPv4Flow: FlowKey, Hashable {
 @frozen
 @safe
 public struct FlowTable<Key: FlowKey>: ~Copyable {
-    // `entries` holds `mask + 1` initialized entries, a power of two of which at least three eighths
+    // Invariant: `entries` holds `mask + 1` initialized entries, a power of two of which at least three eighths
     // are vacant, so that every walk ends.
     @usableFromInline var entries: UnsafeMutablePointer<FlowEntry<Key>>?
     @usableFromInline var mask: Int

@@ -6,7 +6,7 @@ package import Synchronization
 /// refused. At any moment at most one thread takes.
 @safe
 package final class MPSCRing<Element: Sendable>: @unchecked Sendable {
-    // Each place has a turn. A place whose turn equals a position may be filled by whoever claims that position, and only by
+    // Invariant: each place has a turn. A place whose turn equals a position may be filled by whoever claims that position, and only by
     // it; with the turn one higher it is initialized and the taker's; a whole round higher it is free again.
     // Turns are stored with release and read with acquire order, which hands the element over.
     @usableFromInline let elements: UnsafeMutablePointer<Element>

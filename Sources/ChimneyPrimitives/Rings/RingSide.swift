@@ -14,6 +14,7 @@ struct RingSide: ~Copyable {
     /// Memory for `count` sides, two cache lines each: processors fetch lines in pairs.
     static func allocate(_ count: Int) -> UnsafeMutablePointer<RingSide> {
         assert(MemoryLayout<RingSide>.stride == 128, "a side of a ring fills two cache lines")
+        // Invariant: the memory has room for `count` sides of 128 bytes and each is initialized before it is returned.
         let sides = unsafe UnsafeMutableRawPointer.allocate(byteCount: 128 * count, alignment: 128)
             .bindMemory(to: RingSide.self, capacity: count)
         for index in 0..<count { unsafe (sides + index).initialize(to: RingSide()) }

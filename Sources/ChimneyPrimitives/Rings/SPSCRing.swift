@@ -5,7 +5,7 @@ import Synchronization
 /// At the bound appending is refused. At any moment at most one thread appends and at most one takes.
 @safe
 package final class SPSCRing<Element: Sendable>: @unchecked Sendable {
-    // The places from the taker's position to the appender's, modulo the capacity, are initialized. Each side alone
+    // Invariant: the places from the taker's position to the appender's, modulo the capacity, are initialized. Each side alone
     // moves its position, and does so with release order after it has used a place; the other side reads it
     // with acquire order before it uses that place. `own` and `seen` of a side are that side's alone.
     @usableFromInline let elements: UnsafeMutablePointer<Element>

@@ -10,7 +10,7 @@
 /// is why whatever waits at a lower level is due before whatever waits at a higher one.
 @safe
 package struct TimerWheel: ~Copyable {
-    // `nodes` holds `nodeCount` initialized entries, and every token below that is an index of it.
+    // Invariant: `nodes` holds `nodeCount` initialized entries, and every token below that is an index of it.
     // `heads`, allocated with the first timer, holds `slotCount` tokens. Links are tokens or `none`.
     private var nodes: UnsafeMutablePointer<TimerNode>?
     private var heads: UnsafeMutablePointer<UInt32>?
