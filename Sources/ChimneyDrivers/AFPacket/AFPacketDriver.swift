@@ -53,7 +53,7 @@
         private let headers: UnsafeMutableRawPointer
 
         private static var headroom: Int { 128 }
-        /// A packet in more parts than this is made one part first.
+        /// A packet in more parts than this is not laid out for the kernel.
         private static var slicesMax: Int { 48 }
 
         /// Opens the interface of this name.
