@@ -53,7 +53,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLabTests",
-            dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyStack", "ChimneyConfiguration", "ChimneyLab"],
+            dependencies: [
+                "ChimneyPrimitives", "ChimneyLink", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture",
+                "ChimneyLab",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyConfigurationTests", dependencies: ["ChimneyConfiguration", "ChimneyPrimitives"],

@@ -44,6 +44,7 @@ public final class Lab {
     var flying: SlotMap<Packet>
     var hash = TraceHash()
     var eventCount: UInt64 = 0
+    var captures: [LabCapture] = []
     let limits: LabLimits
 
     /// A lab without nodes.

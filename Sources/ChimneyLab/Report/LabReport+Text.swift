@@ -1,0 +1,93 @@
+internal import Foundation
+
+extension LabReport {
+    /// The report as tables for a terminal; long lists are cut to `rowsMax` rows each.
+    public func text(rowsMax: Int = 40) -> String {
+        var out = "lab \(name), seed \(seed): \(virtualSeconds) s of virtual time, \(events) events\n\n"
+        out += Self.table(
+            ["flow", "from", "to", "mode", "sent", "received", "lost", "twice", "overtaken", "damaged"]
+                + ["min ms", "median", "p99", "max"],
+            flows.map { flow in
+                [
+                    flow.name, flow.from, flow.to, flow.mode, "\(flow.sent)", "\(flow.received)", "\(flow.lost)",
+                    "\(flow.duplicated)", "\(flow.reordered)", "\(flow.damaged)",
+                ] + Self.cells(flow.delays)
+            }, leftColumns: 4, rowsMax: rowsMax)
+        out += Self.table(
+            ["ping", "from", "to", "sent", "answered", "twice", "errors", "min ms", "median", "p99", "max"],
+            pings.map { ping in
+                [
+                    ping.name, ping.from, ping.to, "\(ping.sent)", "\(ping.received)", "\(ping.duplicated)",
+                    "\(ping.errors)",
+                ] + Self.cells(ping.delays)
+            }, leftColumns: 3, rowsMax: rowsMax)
+        out += Self.table(
+            ["link", "sent", "delivered", "copied", "twice", "held back", "damaged", "in flight", "dropped"],
+            links.map { link in
+                [
+                    link.name, "\(link.sent)", "\(link.delivered)", "\(link.replicated)", "\(link.duplicated)",
+                    "\(link.reordered)", "\(link.corrupted)", "\(link.inFlight)", Self.cell(link.drops),
+                ]
+            }, leftColumns: 1, rowsMax: rowsMax)
+        out += Self.table(
+            ["node", "received", "created", "sent", "forwarded", "delivered", "consumed", "dropped"],
+            nodes.map { node in
+                [
+                    node.name, "\(node.received)", "\(node.created)", "\(node.transmitted)", "\(node.forwarded)",
+                    "\(node.delivered)", "\(node.consumed)", Self.cell(node.drops),
+                ]
+            }, leftColumns: 1, rowsMax: rowsMax)
+        for entry in journal {
+            out += "at \(entry.at) s: \(entry.action)\(entry.failure.map { " FAILED: \($0)" } ?? "")\n"
+        }
+        if !journal.isEmpty { out += "\n" }
+        if violations.isEmpty {
+            out += "checks: conservation, bounds, no duplicates, integrity: all kept\n"
+        } else {
+            out += "checks: \(violations.count) VIOLATIONS\n" + violations.map { "  \($0)\n" }.joined()
+        }
+        return out + "trace hash \(traceHash)\n"
+    }
+
+    /// The report as JSON with sorted keys.
+    public func json() -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else { return "{}" }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private static func cells(_ delays: Delays?) -> [String] {
+        guard let delays else { return ["-", "-", "-", "-"] }
+        return [decimal(delays.min), decimal(delays.median), decimal(delays.p99), decimal(delays.max)]
+    }
+
+    private static func cell(_ counts: [Count]) -> String {
+        counts.isEmpty ? "-" : counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
+    }
+
+    /// A number with three decimals.
+    static func decimal(_ value: Double) -> String {
+        let thousandths = Int64((value * 1_000).rounded())
+        let fraction = String(abs(thousandths % 1_000))
+        return "\(thousandths / 1_000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+    }
+
+    /// Columns as wide as their widest cell; the last one is left as it is.
+    private static func table(_ head: [String], _ rows: [[String]], leftColumns: Int, rowsMax: Int) -> String {
+        guard !rows.isEmpty else { return "" }
+        let shown = [head] + rows.prefix(rowsMax)
+        let widths = head.indices.map { column in shown.map { $0[column].count }.max() ?? 0 }
+        var out = ""
+        for row in shown {
+            let cells = row.enumerated().map { column, cell in
+                let space = String(repeating: " ", count: widths[column] - cell.count)
+                if column < leftColumns { return cell + space }
+                return column == row.count - 1 && head[column] == "dropped" ? cell : space + cell
+            }
+            out += cells.joined(separator: "  ") + "\n"
+        }
+        if rows.count > rowsMax { out += "… and \(rows.count - rowsMax) more\n" }
+        return out + "\n"
+    }
+}
