@@ -30,10 +30,12 @@ private final class StackArray {
     private var head: Cell?
 
     func add(_ number: Int, _ pool: PacketPool) throws {
-        var stack = VirtualStack(name: "s\(number)", pool: pool, random: StackRandom(seed: UInt64(number)))
+        let random = StackRandom(seed: UInt64(number))
+        var stack = VirtualStack(name: "s\(number)", pool: pool, random: random)
         let index = try stack.attach(
             InterfaceDescription(name: "eth0", mac: MACAddress(bits: 0x0200_0000_0000 + UInt64(number) + 1)))
-        try stack.addAddress(IPv4Address(bits: 0x0A00_0001 + UInt32(number) * 4), prefixLength: 30, to: index, at: .zero)
+        try stack.addAddress(
+            IPv4Address(bits: 0x0A00_0001 + UInt32(number) * 4), prefixLength: 30, to: index, at: .zero)
         let socket = try stack.openUDP()
         try stack.bind(socket, to: IPv4Endpoint(.any, 7))
         var queue = PacketQueue()

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures Chimney, and beside it every peer that is built (see peers/README.md), in pairs within one run.
+#
+#   Benchmarks/run.sh [ROUNDS=5] [SECONDS=1]
+#
+# JSON lines go to out/bench/results.jsonl, the table of medians to the terminal and to out/bench/table.md.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+echo "building the benchmarks (release)"
+(cd Benchmarks && swift build -c release)
+if [ "$(id -u)" -eq 0 ] && [ -x Benchmarks/peers/bin/echo-load ]; then
+    swift build -c release --product chimney
+fi
+mkdir -p out/bench
+exec python3 Benchmarks/measure.py "${1:-5}" "${2:-1}"
