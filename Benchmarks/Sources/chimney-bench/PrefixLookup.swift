@@ -77,7 +77,7 @@ enum Prefixes {
     static func ownKeys(_ prefixes: [(IPv4Prefix, UInt32)]) -> [IPv4Address] {
         var random = XorShift(state: 0x8CB9_2BA7_2F3D_8DD7)
         return (0..<1 << 20).map { _ in
-            let prefix = prefixes[Int(UInt64(random.draw()) * 1_000_000 >> 32)].0
+            let prefix = prefixes[Int((UInt64(random.draw()) * 1_000_000) >> 32)].0
             return IPv4Address(bits: prefix.address.bits | random.draw() & ~mask(UInt32(prefix.length)))
         }
     }
