@@ -26,6 +26,9 @@ let package = Package(
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
         .library(name: "ChimneyCapture", targets: ["ChimneyCapture"]),
         .library(name: "ChimneyDrivers", targets: ["ChimneyDrivers"]),
+        .library(name: "ChimneyRuntime", targets: ["ChimneyRuntime"]),
+        .library(name: "ChimneySockets", targets: ["ChimneySockets"]),
+        .library(name: "Chimney", targets: ["Chimney"]),
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
@@ -81,6 +84,24 @@ let package = Package(
         .target(name: "ChimneyControl", swiftSettings: settings),
         .testTarget(name: "ChimneyControlTests", dependencies: ["ChimneyControl"], swiftSettings: settings),
         .target(name: "CChimneyLinux"),
+        .target(
+            name: "ChimneyRuntime",
+            dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives"], swiftSettings: settings),
+        .target(
+            name: "ChimneySockets", dependencies: ["ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives"], swiftSettings: settings),
+        .target(
+            name: "Chimney",
+            dependencies: [
+                "ChimneyCapture", "ChimneyDrivers", "ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime",
+                "ChimneySockets", "ChimneyStack",
+            ],
+            swiftSettings: settings),
         .target(
             name: "ChimneyDrivers",
             dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives"],

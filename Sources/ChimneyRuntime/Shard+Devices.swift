@@ -1,0 +1,127 @@
+#if os(Linux)
+    import ChimneyCapture
+    import ChimneyLink
+    import ChimneyPrimitives
+    import ChimneyStack
+
+    extension Shard {
+
+        func receiveAll() {
+            // A port stays in the list as long as it may have more frames than a round takes.
+            var kept = 0
+            for index in readyPorts.indices {
+                let port = readyPorts[index]
+                receive(port)
+                if port.mayHaveMore {
+                    readyPorts[kept] = port
+                    kept += 1
+                }
+            }
+            readyPorts.removeLast(readyPorts.count - kept)
+            for port in polledPorts { receive(port) }
+        }
+
+        func receive(_ port: DevicePort) {
+            guard self.port(port.token) === port else {
+                port.mayHaveMore = false
+                return
+            }
+            var batch = PacketQueue()
+            do throws(LinkDriverError) {
+                let count = try port.driver.receive(
+                    into: &batch, packetsMax: settings.framesPerRoundMax, pool: pool, at: now)
+                port.mayHaveMore = port.descriptor != nil && count >= settings.framesPerRoundMax
+                if count > 0 {
+                    hasProgress = true
+                    port.faultCount = 0
+                    if port.isDown { deviceCameUp(port) }
+                    for tap in port.captures { tap.framesPassed(batch, .inbound, at: now) }
+                    port.cell.stack.framesArrived(&batch, on: port.index, at: now)
+                    port.cell.touch()
+                } else if port.faultCount >= DevicePort.faultsMax {
+                    deviceVanished(port, errno: 0)
+                }
+            } catch {
+                port.mayHaveMore = false
+                failed(port, error)
+            }
+        }
+
+        func transmit(_ cell: StackCell) {
+            while let index = cell.stack.nextToTransmit() {
+                // An interface without a device, such as one whose device is gone, is down: nothing waits on it.
+                guard let port = cell.ports.first(where: { $0.index == index }) else { continue }
+                if !port.isBlocked { drain(port) }
+            }
+            for port in cell.ports where !port.isBlocked && !port.backlog.isEmpty { drain(port) }
+        }
+
+        func drain(_ port: DevicePort) {
+            let cell = port.cell
+            let waiting = port.backlog.count
+            cell.stack.takeTransmit(from: port.index, into: &port.backlog)
+            if !port.captures.isEmpty, waiting == 0 {
+                for tap in port.captures { tap.framesPassed(port.backlog, .outbound, at: now) }
+            }
+            let before = port.backlog.count
+            guard before > 0 else { return }
+            do throws(LinkDriverError) {
+                try port.driver.transmit(&port.backlog)
+                if port.isDown { deviceCameUp(port) }
+            } catch {
+                failed(port, error)
+            }
+            if port.backlog.count < before, port.descriptor == nil { hasProgress = true }
+        }
+
+        func failed(_ port: DevicePort, _ error: LinkDriverError) {
+            switch error {
+            case .wouldBlock:
+                guard let descriptor = port.descriptor else { return }
+                port.isBlocked = true
+                poller.setWatchesWriting(descriptor, token: port.token, true)
+            case .deviceDown:
+                port.cell.stack.transmitFailed(&port.backlog, on: port.index, at: now)
+                if !port.isDown {
+                    port.isDown = true
+                    report(.deviceDown(stack: port.cell.stack.name, interface: port.index.rawValue))
+                }
+            case .deviceGone(let code):
+                deviceVanished(port, errno: code)
+            case .failed(let code):
+                port.faultCount += 1
+                port.cell.stack.transmitFailed(&port.backlog, on: port.index, at: now)
+                if port.faultCount >= DevicePort.faultsMax { deviceVanished(port, errno: code) }
+            }
+        }
+
+        func deviceCameUp(_ port: DevicePort) {
+            port.isDown = false
+            report(.deviceUp(stack: port.cell.stack.name, interface: port.index.rawValue))
+        }
+
+        func deviceVanished(_ port: DevicePort, errno code: Int32) {
+            let cell = port.cell
+            cell.stack.transmitFailed(&port.backlog, on: port.index, at: now)
+            // The interface exists as long as its port does.
+            try? cell.stack.deviceVanished(port.index, at: now)
+            unplug(port)
+            cell.isStale = true
+            cell.touch()
+            report(.deviceGone(stack: cell.stack.name, interface: port.index.rawValue, errno: code))
+        }
+
+        /// Takes a device out of everything the shard looks at; its driver goes once nobody holds it.
+        func unplug(_ port: DevicePort) {
+            let position = Int(UInt32(truncatingIfNeeded: port.token))
+            guard ports[position] === port else { return }
+            if let descriptor = port.descriptor { poller.forget(descriptor) }
+            ports[position] = nil
+            polledPorts.removeAll { $0 === port }
+            capturing.removeAll { $0 === port }
+            port.cell.ports.removeAll { $0 === port }
+            for tap in port.captures { tap.flush() }
+            port.captures = []
+        }
+    }
+#endif

@@ -1,0 +1,43 @@
+public import ChimneyStack
+
+/// Why a UDP socket did not do what it was asked to.
+public enum UDPError: Error, Hashable, Sendable {
+    /// The socket was closed.
+    case closed
+    /// The stack was removed or its shard stopped.
+    case stackRemoved
+    /// The deadline passed before anything arrived.
+    case deadlinePassed
+    /// The task was cancelled while it waited.
+    case cancelled
+    /// As many tasks wait for the socket as may.
+    case tooManyWaiters(max: Int)
+    /// A call that does not wait was made on another thread than the shard's, or inside
+    /// `StackHandle.perform`; the asynchronous calls work anywhere.
+    case notOnShard
+    /// The socket could not be opened.
+    case open(OpenError)
+    /// The socket could not be bound.
+    case bind(BindError)
+    /// The datagram was not sent.
+    case send(SendError)
+    /// The network reported an error for an earlier datagram of this connected socket.
+    case network(SocketError)
+
+    init(_ error: SendError) {
+        switch error {
+        case .closed: self = .closed
+        case .network(let error): self = .network(error)
+        case .noDestination, .destinationInvalid, .messageTooLong, .noRoute, .interfaceDown, .broadcastForbidden,
+            .noBuffer, .queueFull, .bind:
+            self = .send(error)
+        }
+    }
+
+    init(_ error: BindError) {
+        switch error {
+        case .closed: self = .closed
+        case .alreadyBound, .addressInUse, .addressNotOurs, .noFreePort: self = .bind(error)
+        }
+    }
+}

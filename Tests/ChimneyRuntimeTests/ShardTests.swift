@@ -1,0 +1,120 @@
+#if os(Linux)
+    import Chimney
+    import Testing
+
+    @Suite struct ShardTests {
+        @Test(.timeLimit(.minutes(1))) func snapshotFollowsTheConfiguration() async throws {
+            let world = try await TwoStacks()
+            let index = world.redInterface
+            let before = world.red.snapshot
+            try await world.red.perform { stack, _ in try stack.rename(index, to: "wan") }
+            // The snapshot is published at the end of the round; this visit is in a later one.
+            try await world.red.perform { _, _ in }
+            let after = world.red.snapshot
+            #expect(after.number > before.number)
+            #expect(after.interfaces.map(\.name) == ["lo0", "wan"])
+            #expect(after.interfaces[1].addresses.map(\.address) == [TwoStacks.redAddress])
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func cutDeviceIsReportedAndItsInterfaceGoesDown() async throws {
+            let pipe = PipeEnds()
+            let world = try await TwoStacks(pipe: pipe)
+            var events = world.shard.events().makeAsyncIterator()
+            try await world.red.perform { _, _ in pipe.cut() }
+            let first = await events.next()
+            let second = await events.next()
+            let expected: Set<StackEvent> = [
+                .deviceGone(stack: "red", interface: 2, errno: 0), .deviceGone(stack: "blue", interface: 2, errno: 0),
+            ]
+            #expect(Set([first, second].compactMap(\.self)) == expected)
+            let index = world.redInterface
+            let isUp = try await world.red.perform { stack, _ in stack.interfaces.first { $0.index == index }?.isUp }
+            #expect(isUp == false)
+            let balance = try await world.red.perform { stack, _ in
+                (stack.conservation.heldByLedger, stack.conservation.heldInFact)
+            }
+            #expect(balance.0 == balance.1)
+            try await world.red.detach(index)
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func stoppedShardRefusesAndItsTasksStillEnd() async throws {
+            let world = try await TwoStacks()
+            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let waiting = Task(executorPreference: world.shard) { try await socket.receive() }
+            let late = Task(executorPreference: world.shard) {
+                try await Task.sleep(for: .milliseconds(200))
+                return 7
+            }
+            try await Task.sleep(for: .milliseconds(20))
+            await world.shard.stop()
+            await world.shard.stop()
+            await #expect(throws: UDPError.stackRemoved) { try await waiting.value }
+            #expect(try await late.value == 7)
+            await #expect(throws: ShardError.stopped) { try await world.red.perform { _, _ in } }
+            await #expect(throws: ShardError.stopped) { try await world.shard.addStack(named: "green") }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func nameOfAStackIsItsOwnUntilItIsRemoved() async throws {
+            let shard = try Shard()
+            let red = try await shard.addStack(named: "red")
+            await #expect(throws: ShardError.nameInUse("red")) { try await shard.addStack(named: "red") }
+            try await red.remove()
+            await #expect(throws: ShardError.stackRemoved) { try await red.perform { _, _ in } }
+            _ = try await shard.addStack(named: "red")
+            await shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func actorOnAShardRunsOnItsThread() async throws {
+            actor Counter {
+                let shard: Shard
+                var count = 0
+                init(shard: Shard) { self.shard = shard }
+                nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe shard.asUnownedSerialExecutor() }
+                func add() -> Bool {
+                    count += 1
+                    return shard.isCurrent
+                }
+                nonisolated func assumed() -> Bool { assumeIsolated { $0.shard.isCurrent } }
+            }
+            let shard = try Shard()
+            let counter = Counter(shard: shard)
+            for _ in 0..<100 { #expect(await counter.add()) }
+            #expect(await counter.count == 100)
+            #expect(await Task(executorPreference: shard) { counter.assumed() }.value)
+            await shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func captureHasWhatPassedBothWays() async throws {
+            final class Sink: @unchecked Sendable {
+                // Touched by the shard's thread, and after the capture has ended by the test.
+                var bytes: [UInt8] = []
+            }
+            let sink = Sink()
+            let world = try await TwoStacks()
+            let capture = try await world.red.beginCapture(on: world.redInterface) { sink.bytes += $0 }
+            let server = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.send([1, 2, 3], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            _ = try await server.receive(deadline: Shard.clock + .seconds(5))
+            try await world.red.endCapture(capture)
+            await world.shard.stop()
+            var reader = try CaptureReader(sink.bytes)
+            var directions: [CaptureDirection] = []
+            while let packet = try reader.next() { directions.append(packet.direction) }
+            // The question who has the address, the answer, the datagram.
+            #expect(directions == [.outbound, .inbound, .outbound])
+            #expect(reader.interfaces.map(\.name) == ["eth0"])
+        }
+
+        @Test(.timeLimit(.minutes(1))) func spinningShardAnswersToo() async throws {
+            var settings = ShardSettings()
+            settings.spin = .milliseconds(50)
+            settings.processor = 0
+            let world = try await TwoStacks(settings: settings)
+            #expect(try await world.red.perform { stack, _ in stack.name } == "red")
+            await world.shard.stop()
+        }
+    }
+#endif

@@ -1,0 +1,210 @@
+#if os(Linux)
+    import Chimney
+    import ChimneyPrimitives
+    import Testing
+
+    private let echoPort: UInt16 = 7
+
+    /// Answers every datagram on port 7 of a stack until the socket is closed, on the shard's thread.
+    private func startEcho(on stack: StackHandle) async throws -> UDPSocket {
+        let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, echoPort), on: stack)
+        Task(executorPreference: stack.shard) { [weak socket] in
+            while let current = socket {
+                do {
+                    try await current.waitUntilReadable(deadline: Shard.clock + .milliseconds(100))
+                    while try current.tryReceive({ try? current.trySend($0.bytes, to: $0.source) }) != nil {}
+                } catch UDPError.deadlinePassed {
+                    continue
+                } catch {
+                    return
+                }
+            }
+        }
+        return socket
+    }
+
+    @Suite struct UDPSocketTests {
+        @Test(.timeLimit(.minutes(1))) func datagramsGoThereAndBackInOrder() async throws {
+            let world = try await TwoStacks()
+            let echo = try await startEcho(on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.connect(to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+            for number in 0..<200 as Range<UInt8> {
+                try await client.send([number, 1, 2, 3])
+                let answer = try await client.receive(deadline: Shard.clock + .seconds(5))
+                #expect(answer.bytes == [number, 1, 2, 3])
+                #expect(answer.peer == IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+            }
+            await echo.close()
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func taskOnTheShardNeverLeavesItsThread() async throws {
+            let world = try await TwoStacks()
+            let echo = try await startEcho(on: world.blue)
+            let count = try await Task(executorPreference: world.shard) {
+                let client = try await UDPSocket.bound(to: .any, on: world.red)
+                var answers = 0
+                for number in 0..<1_000 as Range<UInt32> {
+                    #expect(world.shard.isCurrent)
+                    let bytes: [UInt8] = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
+                    try client.trySend(bytes.span.octets, to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+                    let answer = try await client.receive(deadline: Shard.clock + .seconds(5))
+                    #expect(world.shard.isCurrent)
+                    if answer.bytes == bytes { answers += 1 }
+                }
+                return answers
+            }.value
+            #expect(count == 1_000)
+            await echo.close()
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func tenThousandDatagramsFromAnotherThreadArriveOnceAndInOrder() async throws {
+            let world = try await TwoStacks()
+            let server = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.connect(to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            let reader = Task(executorPreference: world.shard) {
+                var numbers: [UInt32] = []
+                while numbers.count < 10_000 {
+                    for message in try await server.receiveBatch(max: 64, deadline: Shard.clock + .seconds(5)) {
+                        numbers.append(message.bytes.reduce(0) { $0 << 8 | UInt32($1) })
+                    }
+                }
+                return numbers
+            }
+            for start in stride(from: 0, to: 10_000, by: 50) {
+                let batch = (start..<start + 50).map { number in
+                    let number = UInt32(number)
+                    let bytes: [UInt8] = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
+                    return UDPMessage(bytes, to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+                }
+                #expect(try await client.sendBatch(batch) == 50)
+            }
+            #expect(try await reader.value == Array(0..<10_000))
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func deadlineEndsAWaitAndAnEarlierDatagramDoesNotComeLate() async throws {
+            let world = try await TwoStacks()
+            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let start = Shard.clock
+            await #expect(throws: UDPError.deadlinePassed) {
+                try await socket.receive(deadline: start + .milliseconds(30))
+            }
+            #expect(Shard.clock - start >= .milliseconds(30))
+            await #expect(throws: UDPError.deadlinePassed) { try await socket.receive(deadline: .zero) }
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.send([5], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            #expect(try await socket.receive(deadline: Shard.clock + .seconds(5)).bytes == [5])
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func cancelledTaskStopsWaitingAndOthersGoOn() async throws {
+            let world = try await TwoStacks()
+            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            for _ in 0..<100 {
+                let waiting = Task { try await socket.receive() }
+                waiting.cancel()
+                await #expect(throws: UDPError.cancelled) { try await waiting.value }
+            }
+            let onShard = Task(executorPreference: world.shard) { try await socket.receive() }
+            try await Task.sleep(for: .milliseconds(5))
+            onShard.cancel()
+            await #expect(throws: UDPError.cancelled) { try await onShard.value }
+            let patient = Task { try await socket.receive(deadline: Shard.clock + .seconds(5)) }
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.send([6], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            #expect(try await patient.value.bytes == [6])
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func closedPortIsReportedToAConnectedSocket() async throws {
+            let world = try await TwoStacks()
+            let client = try await UDPSocket.open(on: world.red)
+            let peer = IPv4Endpoint(TwoStacks.blueAddress, 99)
+            try await client.connect(to: peer)
+            try await client.send([1])
+            await #expect(throws: UDPError.network(.portUnreachable(peer))) {
+                try await client.receive(deadline: Shard.clock + .seconds(5))
+            }
+            // The error was thrown once.
+            await #expect(throws: UDPError.deadlinePassed) {
+                try await client.receive(deadline: Shard.clock + .milliseconds(20))
+            }
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func everyRefusalIsTyped() async throws {
+            let world = try await TwoStacks()
+            let first = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.red)
+            await #expect(throws: UDPError.bind(.addressInUse(IPv4Endpoint(.any, 9)))) {
+                try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.red)
+            }
+            await #expect(throws: UDPError.bind(.addressNotOurs(IPv4Address(1, 2, 3, 4)))) {
+                try await UDPSocket.bound(to: IPv4Endpoint(IPv4Address(1, 2, 3, 4), 9), on: world.red)
+            }
+            await #expect(throws: UDPError.send(.noDestination)) { try await first.send([1]) }
+            await #expect(throws: UDPError.send(.noRoute(IPv4Address(8, 8, 8, 8)))) {
+                try await first.send([1], to: IPv4Endpoint(IPv4Address(8, 8, 8, 8), 1))
+            }
+            await #expect(throws: UDPError.open(.noSuchFIB(fib: 9, count: 1))) {
+                try await UDPSocket.open(on: world.red, fib: 9)
+            }
+            #expect(throws: UDPError.notOnShard) { try first.tryReceive { _ in 0 } }
+            await first.close()
+            await #expect(throws: UDPError.closed) { try await first.receive() }
+            await world.shard.stop()
+            await #expect(throws: UDPError.stackRemoved) { try await UDPSocket.open(on: world.red) }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func asManyTasksWaitAsMayAndEachGetsItsDatagram() async throws {
+            let world = try await TwoStacks()
+            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            let answers = try await withThrowingTaskGroup(of: UInt8?.self) { group in
+                for _ in 0..<UDPSocket.waitersMax + 3 {
+                    group.addTask {
+                        do {
+                            return try await socket.receive(deadline: Shard.clock + .seconds(20)).bytes[0]
+                        } catch UDPError.tooManyWaiters(max: UDPSocket.waitersMax) {
+                            return nil
+                        }
+                    }
+                }
+                // Those refused come back at once; only then is there something to receive.
+                var refused = 0
+                while refused < 3, let answer = try await group.next() { if answer == nil { refused += 1 } }
+                let all = (0..<UInt8(UDPSocket.waitersMax)).map {
+                    UDPMessage([$0], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+                }
+                try await client.sendBatch(all)
+                var answers: [UInt8] = []
+                for try await answer in group { if let answer { answers.append(answer) } }
+                return answers.sorted()
+            }
+            #expect(answers == Array(0..<UInt8(UDPSocket.waitersMax)))
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func iterationEndsWhenTheSocketIsClosed() async throws {
+            let world = try await TwoStacks()
+            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            let reader = Task {
+                var sum = 0
+                for try await message in socket.messages {
+                    sum += Int(message.bytes[0])
+                    if sum == 10 { await socket.close() }
+                }
+                return sum
+            }
+            for number in 1...4 as ClosedRange<UInt8> {
+                try await client.send([number], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            }
+            #expect(try await reader.value == 10)
+            await world.shard.stop()
+        }
+    }
+#endif
