@@ -41,6 +41,11 @@ public enum ControlError: Error, Hashable, Sendable {
     case refused(String)
 }
 
+extension ControlError {
+    /// What the operating system calls an error number.
+    package static func words(ofSystemError code: Int32) -> String { ControlSystem.text(of: code) }
+}
+
 extension ControlError: CustomStringConvertible {
     /// One sentence for a person.
     public var description: String {

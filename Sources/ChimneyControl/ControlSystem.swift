@@ -90,7 +90,13 @@ enum ControlSystem {
     /// A connection to the process that listens at a path.
     static func connect(path: String) throws(ControlError) -> Descriptor {
         let socket = try newSocket(path)
-        let code = try unsafe withAddress(of: path) { unsafe Glibc.connect(socket.number, $0, $1) == 0 ? 0 : errno }
+        var code: Int32 = 0
+        // EAGAIN says that more clients want in than the listener has accepted yet.
+        for attempt in 0..<200 {
+            if attempt > 0 { usleep(10_000) }
+            code = try unsafe withAddress(of: path) { unsafe Glibc.connect(socket.number, $0, $1) == 0 ? 0 : errno }
+            if code != EAGAIN { break }
+        }
         switch code {
         case 0: return socket
         case ENOENT, ECONNREFUSED: throw .notRunning(path: path)

@@ -36,6 +36,9 @@ public struct ControlServer: ~Copyable {
         ControlSystem.removeFile(path)
     }
 
+    /// Removes the socket's file without having served.
+    public func close() { ControlSystem.removeFile(path) }
+
     /// How many clients are connected.
     public var clientCount: Int { clients.count }
 
