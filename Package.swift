@@ -67,7 +67,9 @@ let package = Package(
         .executableTarget(
             name: "ChimneyCommand",
             dependencies: [
-                "ChimneyControl", "ChimneyPrimitives", "ChimneyWire",
+                "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers", "ChimneyLab", "ChimneyLink",
+                "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyRuntime", "ChimneyStack",
+                "ChimneyCapture", "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),
@@ -76,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "ChimneyCommandTests",
             dependencies: [
-                "ChimneyCommand", "ChimneyControl", "ChimneyPrimitives",
+                "ChimneyCommand", "ChimneyControl", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],

@@ -13,7 +13,8 @@
                     one over its control socket.
                     """,
                 subcommands: [
-                    PingCommand.self, InterfaceCommand.self, RouteCommand.self, NeighbourCommand.self,
+                    UpCommand.self, LabCommand.self, PingCommand.self, InterfaceCommand.self, RouteCommand.self,
+                    NeighbourCommand.self,
                     NetstatCommand.self, CaptureCommand.self, ExplainCommand.self,
                 ])
         }

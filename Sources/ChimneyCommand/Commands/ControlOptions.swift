@@ -5,7 +5,7 @@
 
     /// Which running process and which of its stacks a command asks, and how it prints the answer.
     struct ControlOptions: ParsableArguments {
-        @Option(help: "The control socket of the running chimney; else CHIMNEY_SOCKET, else \(Self.standardPath).")
+        @Option(help: "The control socket of the running chimney; else CHIMNEY_SOCKET, else the one in /run/chimney.")
         var socket: String?
 
         @Option(help: "The stack to ask, where the running chimney has several.")
@@ -14,11 +14,17 @@
         @Flag(help: "Print JSON.")
         var json = false
 
-        static var standardPath: String { "/run/chimney/chimney.sock" }
+        static var standardFolder: String { "/run/chimney" }
+        static var standardPath: String { "\(standardFolder)/chimney.sock" }
 
+        /// What is asked: what was said, else the standard path, else the only socket that is beside it.
         var path: String {
-            socket ?? ProcessInfo.processInfo.environment["CHIMNEY_SOCKET"].flatMap { $0.isEmpty ? nil : $0 }
-                ?? Self.standardPath
+            if let socket { return socket }
+            if let path = ProcessInfo.processInfo.environment["CHIMNEY_SOCKET"], !path.isEmpty { return path }
+            guard !FileManager.default.fileExists(atPath: Self.standardPath) else { return Self.standardPath }
+            let others = (try? FileManager.default.contentsOfDirectory(atPath: Self.standardFolder)) ?? []
+            let sockets = others.filter { $0.hasSuffix(".sock") }
+            return sockets.count == 1 ? "\(Self.standardFolder)/\(sockets[0])" : Self.standardPath
         }
 
         /// Asks, and hands over each part of the answer until `body` says to stop.

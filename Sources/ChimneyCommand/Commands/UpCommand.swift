@@ -1,0 +1,42 @@
+#if Tools
+    import ArgumentParser
+    import ChimneyConfiguration
+    import ChimneyControl
+    import Logging
+
+    /// `chimney up`: runs the stacks of a configuration until it is asked to stop.
+    struct UpCommand: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                commandName: "up", abstract: "Run the stacks of a configuration until SIGINT or SIGTERM.",
+                discussion: "See Examples/tap-host.yaml for a configuration.")
+        }
+
+        @Argument(help: "The configuration, in YAML.")
+        var file: String
+
+        @Option(help: "The control socket; else what the file says, else \(ControlOptions.standardPath).")
+        var socket: String?
+
+        @Flag(help: "Read and check the configuration, and do no more.")
+        var check = false
+
+        func run() throws {
+            let configuration: DaemonConfiguration
+            do {
+                configuration = try DaemonConfiguration.reading(contentsOf: file)
+            } catch {
+                throw CommandFailure("\(error)")
+            }
+            if check { return }
+            Signals.block()
+            LoggingSystem.bootstrap(StreamLogHandler.standardError)
+            let log = Logger(label: "chimney")
+            let path = socket ?? configuration.controlSocket ?? ControlOptions.standardPath
+            var daemon = try Daemon(configuration, socket: path, log: log)
+            let stopper = daemon.stopper
+            Signals.whenAsked { stopper.stop() }
+            daemon.run()
+        }
+    }
+#endif

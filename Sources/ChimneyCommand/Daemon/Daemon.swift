@@ -1,0 +1,93 @@
+#if Tools
+    import ChimneyConfiguration
+    import ChimneyControl
+    import ChimneyLink
+    import ChimneyPrimitives
+    import ChimneyRuntime
+    import ChimneyStack
+    import Foundation
+    import Logging
+
+    /// What `chimney up` runs: the stacks of a configuration on a shard, and the control socket on this thread.
+    struct Daemon: ~Copyable {
+        private let shard: Shard
+        private let stacks: [RunningStack]
+        private var server: ControlServer
+        private let log: Logger
+
+        /// Makes everything that the configuration describes; on an error nothing is left behind.
+        init(_ configuration: DaemonConfiguration, socket: String, log: Logger) throws {
+            let server: ControlServer
+            do {
+                server = try ControlServer(path: socket)
+            } catch {
+                throw CommandFailure("\(error)")
+            }
+            let shard: Shard
+            do {
+                shard = try Shard(name: "chimney")
+            } catch {
+                server.close()
+                throw CommandFailure("a shard could not be started: \(error)")
+            }
+            do {
+                stacks = try Waiting.for {
+                    var builder = StackBuilder(shard: shard)
+                    var stacks: [RunningStack] = []
+                    for stack in configuration.stacks { stacks.append(try await builder.build(stack)) }
+                    return stacks
+                }
+            } catch {
+                server.close()
+                try? Waiting.for { await shard.stop() }
+                throw error as? CommandFailure ?? CommandFailure("\(error)")
+            }
+            self.server = server
+            self.shard = shard
+            self.log = log
+        }
+
+        /// Ends ``run()``.
+        var stopper: ControlStopper { server.stopper }
+
+        /// Serves until the stopper is called, then takes everything down.
+        mutating func run() {
+            let (stacks, log, shard) = (stacks, log, shard)
+            let watch = Task { await Self.watch(shard, stacks, log) }
+            let desk = ControlDesk(stacks: stacks)
+            log.info("\(Self.words(stacks)) up, control socket \(server.path)")
+            server.run { desk.session(for: $0) }
+            log.info("stopping")
+            watch.cancel()
+            try? Waiting.for { await shard.stop() }
+            for stack in stacks { stack.closeFiles() }
+        }
+
+        private static func words(_ stacks: [RunningStack]) -> String {
+            let names = stacks.map(\.name)
+            let shown = names.prefix(8).joined(separator: ", ")
+            return "\(names.count == 1 ? "stack" : "\(names.count) stacks") \(shown)\(names.count > 8 ? ", …" : "")"
+        }
+
+        /// Notes and logs what happens to devices.
+        private static func watch(_ shard: Shard, _ stacks: [RunningStack], _ log: Logger) async {
+            for await event in shard.events() {
+                switch event {
+                case .deviceGone(let name, let interface, let code):
+                    let reason = Sentence.of(LinkDriverError.deviceGone(errno: code))
+                    guard let stack = stacks.first(where: { $0.name == name }) else { continue }
+                    stack.deviceIsLost(reason, interface: interface)
+                    let device = stack.standings[interface]?.description ?? "device"
+                    log.warning(
+                        "\(name)/\(stack.interfaceName(interface)): \(device) is \(reason); the interface is down")
+                case .deviceDown(let name, let interface):
+                    guard let stack = stacks.first(where: { $0.name == name }) else { continue }
+                    log.warning("\(name)/\(stack.interfaceName(interface)): the device was switched off")
+                case .deviceUp(let name, let interface):
+                    guard let stack = stacks.first(where: { $0.name == name }) else { continue }
+                    log.notice("\(name)/\(stack.interfaceName(interface)): the device was switched on")
+                }
+            }
+        }
+    }
+#endif

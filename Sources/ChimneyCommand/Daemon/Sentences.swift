@@ -1,0 +1,102 @@
+import ChimneyLink
+import ChimneyNeighbors
+import ChimneyPrimitives
+import ChimneyRouting
+import ChimneyStack
+
+/// What went wrong, as one sentence for a person.
+enum Sentence {
+    static func of(_ error: InterfaceError) -> String {
+        switch error {
+        case .table(.tooManyInterfaces(let most)): "the stack has \(most) interfaces, which is its most"
+        case .table(.nameInUse(let name, _)): "another interface is called \(name)"
+        case .table(.invalidName(let name)): "\"\(name)\" is not a name for an interface"
+        case .table(.noSuchInterface): "the interface does not exist"
+        case .table(.tooManyGroups(let most)): "the interface is in \(most) groups, which is its most"
+        case .mtuOutOfRange(let bytes): "an MTU of \(bytes) is outside 68 to 65535"
+        case .noSuchFIB(let fib, let count): noSuchTable(fib, count)
+        case .macInvalid(let mac): "\(mac) is not a link address that an interface may have"
+        case .noSuchInterface: "the interface does not exist or cannot be changed so"
+        }
+    }
+
+    static func of(_ error: AddressError) -> String {
+        switch error {
+        case .noSuchInterface: "the interface does not exist"
+        case .addressInvalid(let address): "\(address) is not an address that a host may have there"
+        case .prefixLengthOutOfRange(let length): "a prefix length of \(length) is outside 0 to 32"
+        case .addressInUse(let address): "an interface of this stack has \(address) already"
+        case .tooManyAddresses(let most): "the interface has \(most) addresses, which is its most"
+        case .noSuchAddress(let address): "the interface does not have \(address)"
+        case .noRoom: "the routing table has no room for the address's route"
+        }
+    }
+
+    static func of(_ error: RouteError<IPv4Address>) -> String {
+        switch error {
+        case .noSuchTable(let fib, let count): noSuchTable(fib, count)
+        case .exists(let route): "there is such a route to \(route.prefix) already"
+        case .notFound(let prefix): "there is no such route to \(prefix)"
+        case .invalidGateway(let gateway): "\(gateway) cannot be a gateway"
+        case .noInterface: "the route's interface does not exist"
+        case .tooManyRoutes(let most): "the routing table has \(most) routes, which is its most"
+        case .tooManyNextHops(let most): "the routing table has \(most) next hops, which is its most"
+        case .tooManyRoutesToPrefix(let prefix, let most): "\(prefix) has \(most) routes, which is its most"
+        }
+    }
+
+    static func of(_ error: NeighborError) -> String {
+        switch error {
+        case .tableFull(let most): "the neighbour table has \(most) entries, which is its most"
+        case .notUnicast(let mac): "\(mac) is not the link address of one neighbour"
+        case .notHost: "the address is not that of one host"
+        case .unknownInterface: "the interface has no neighbours"
+        }
+    }
+
+    static func of(_ error: EchoError) -> String {
+        switch error {
+        case .tooManySockets(let most): "the stack has \(most) echo sockets, which is its most"
+        case .closed: "the echo socket was closed"
+        case .messageTooLong(let most): "an echo request has at most \(most) bytes of data"
+        case .noRoute(let destination): "no route leads to \(destination)"
+        case .noBuffer: "the packet pool is at its bound"
+        }
+    }
+
+    static func of(_ error: SocketError) -> String {
+        switch error {
+        case .portUnreachable: "port unreachable"
+        case .protocolUnreachable: "protocol unreachable"
+        case .hostUnreachable: "host unreachable"
+        case .networkUnreachable: "network unreachable"
+        case .prohibited: "prohibited by a filter on the way"
+        case .messageTooLong(_, let mtu): "too long for a path MTU of \(mtu)"
+        case .timeExceeded: "time to live exceeded, or a fragment was lost"
+        case .parameterProblem: "a header field was refused on the way"
+        }
+    }
+
+    static func of(_ error: OpenError) -> String {
+        switch error {
+        case .tooManySockets(let most): "the stack has \(most) sockets, which is its most"
+        case .noSuchFIB(let fib, let count): noSuchTable(fib, count)
+        }
+    }
+
+    static func of(_ error: BindError) -> String {
+        switch error {
+        case .closed: "the socket was closed"
+        case .alreadyBound(let endpoint): "the socket is bound to \(endpoint) already"
+        case .addressInUse(let endpoint): "another socket is bound to \(endpoint)"
+        case .addressNotOurs(let address): "\(address) is not an address of the stack"
+        case .noFreePort: "every port is taken"
+        }
+    }
+
+    private static func noSuchTable(_ fib: Int, _ count: Int) -> String {
+        count == 1
+            ? "there is no routing table \(fib); the only one is 0"
+            : "there is no routing table \(fib); they are numbered 0 to \(count - 1)"
+    }
+}

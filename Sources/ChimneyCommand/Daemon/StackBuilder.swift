@@ -1,0 +1,265 @@
+import ChimneyCapture
+import ChimneyConfiguration
+import ChimneyControl
+import ChimneyDrivers
+import ChimneyLink
+import ChimneyNeighbors
+import ChimneyPrimitives
+import ChimneyRouting
+import ChimneyRuntime
+import ChimneyStack
+import Foundation
+
+/// Makes what a configuration describes, on a shard.
+struct StackBuilder {
+    private let shard: Shard
+    /// The ends of pipes whose other end was made already, by the name of the end that is to come.
+    private var pipeEnds: [String: ChimneyLink.Pipe.End] = [:]
+
+    init(shard: Shard) { self.shard = shard }
+
+    /// The stack of a configuration with its interfaces, addresses, routes, proxies and services.
+    mutating func build(_ configuration: StackConfiguration) async throws -> RunningStack {
+        let stack = RunningStack(
+            try await shard.addStack(named: configuration.name, settings: Self.settings(of: configuration)))
+        for interface in configuration.interfaces {
+            if case .loopback = interface.driver {
+                try await stack.handle.perform { stack, now in
+                    try Self.configureLoopback(interface, of: &stack, at: now)
+                }
+                continue
+            }
+            try await attach(interface, to: stack)
+        }
+        try await stack.handle.perform { stack, _ in
+            for route in configuration.routes { try Self.add(route, to: &stack, of: configuration.name) }
+            try Self.addProxies(configuration, to: &stack)
+        }
+        try await stack.handle.onShard { cell, _ in
+            for service in configuration.services { try StackService.open(service, on: cell) }
+        }
+        return stack
+    }
+
+    private static func settings(of configuration: StackConfiguration) -> StackSettings {
+        var settings = StackSettings()
+        settings.fibCount = configuration.fibCount
+        settings.forwarding = configuration.forwarding
+        settings.answersEcho = configuration.answersEcho
+        settings.sendsRedirects = configuration.sendsRedirects
+        settings.acceptsRedirects = configuration.acceptsRedirects
+        if let ttl = configuration.timeToLive { settings.timeToLive = UInt8(clamping: ttl) }
+        if let most = configuration.icmpErrorsPerSecondMax { settings.icmpErrorsPerSecondMax = most }
+        if let most = configuration.socketReceiveBytesMax { settings.socketReceiveBytesMax = most }
+        return settings
+    }
+
+    private mutating func attach(_ configuration: InterfaceConfiguration, to stack: RunningStack) async throws {
+        let place = "\(stack.name)/\(configuration.name)"
+        let (opened, words) = try open(configuration, of: stack.name)
+        // Invariant: nobody here touches the device again, and the two ends of a pipe go to the same shard.
+        nonisolated(unsafe) let driver = opened
+        let (kind, ownMAC) = (opened.kind, opened.mac)
+        var description = InterfaceDescription(name: configuration.name, kind: kind)
+        description.mac = configuration.mac ?? ownMAC ?? Self.mac(for: place)
+        description.fib = configuration.fib
+        description.detectsConflicts = configuration.detectsConflicts
+        let index: InterfaceIndex
+        do {
+            index = try await unsafe stack.handle.attach(driver, description)
+        } catch let error as InterfaceError {
+            throw CommandFailure("\(place): \(Sentence.of(error))")
+        }
+        stack.setDevice(words, of: index)
+        if let path = configuration.capture { try await stack.record(index, kind: kind, to: path) }
+        try await stack.handle.perform { stack, now in
+            if let mtu = configuration.mtu {
+                do throws(InterfaceError) {
+                    try stack.setMTU(index, mtu)
+                } catch {
+                    throw CommandFailure("\(place): \(Sentence.of(error))")
+                }
+            }
+            try Self.addAddresses(configuration, to: index, of: &stack, place: place, at: now)
+        }
+    }
+
+    private static func addAddresses(
+        _ configuration: InterfaceConfiguration, to index: InterfaceIndex, of stack: inout VirtualStack, place: String,
+        at now: Instant
+    ) throws(CommandFailure) {
+        for setting in configuration.addresses {
+            do throws(AddressError) {
+                try stack.addAddress(setting.address, prefixLength: setting.prefixLength, to: index, at: now)
+            } catch {
+                throw CommandFailure("\(place): \(setting): \(Sentence.of(error))")
+            }
+        }
+    }
+
+    /// Every stack has `lo0`; a configuration may give it further addresses and another MTU.
+    private static func configureLoopback(
+        _ configuration: InterfaceConfiguration, of stack: inout VirtualStack, at now: Instant
+    ) throws(CommandFailure) {
+        let place = "\(stack.name)/\(configuration.name)"
+        guard let index = stack.interface(named: "lo0") else { return }
+        do throws(InterfaceError) {
+            if configuration.name != "lo0" { try stack.rename(index, to: configuration.name) }
+            if let mtu = configuration.mtu { try stack.setMTU(index, mtu) }
+        } catch {
+            throw CommandFailure("\(place): \(Sentence.of(error))")
+        }
+        var further = configuration
+        further.addresses.removeAll { $0.address == .loopback }
+        try addAddresses(further, to: index, of: &stack, place: place, at: now)
+    }
+
+    private static func add(
+        _ route: RouteConfiguration, to stack: inout VirtualStack, of stackName: String
+    ) throws(CommandFailure) {
+        let prefix = IPv4Prefix(route.destination.address, length: route.destination.prefixLength)
+        let request = RouteRequest(
+            destination: "\(prefix)", gateway: route.gateway.map { "\($0)" }, interface: route.interface,
+            metric: route.metric, kind: route.kind.rawValue, fib: route.fib)
+        do throws(CommandFailure) {
+            try StackAnswers.add(request, to: &stack)
+        } catch {
+            throw CommandFailure("\(stackName): the route to \(prefix): \(error)")
+        }
+    }
+
+    private static func addProxies(
+        _ configuration: StackConfiguration, to stack: inout VirtualStack
+    ) throws(CommandFailure) {
+        for interface in configuration.interfaces {
+            let entries = configuration.proxyARP.filter { $0.interface == interface.name }
+            guard !entries.isEmpty, let index = stack.interface(named: interface.name) else { continue }
+            let prefixes = entries.map { IPv4Prefix($0.prefix.address, length: $0.prefix.prefixLength) }
+            do throws(ARPConfigurationError) {
+                try stack.setProxyARP(prefixes, on: index)
+            } catch {
+                throw CommandFailure("\(configuration.name)/\(interface.name): proxy ARP is refused: \(error)")
+            }
+        }
+    }
+
+    // MARK: Devices
+
+    private mutating func open(
+        _ configuration: InterfaceConfiguration, of stackName: String
+    ) throws(CommandFailure) -> (any LinkDriver, String) {
+        let place = "\(stackName)/\(configuration.name)"
+        switch configuration.driver {
+        case .pipe(let stack, let interface):
+            return (pipeEnd(from: place, to: "\(stack)/\(interface)", configuration), "pipe to \(stack)/\(interface)")
+        case .pcap(let input, let output):
+            do throws(CaptureFileError) {
+                let driver = try PcapFileDriver(
+                    reading: input, writing: output, mtu: configuration.mtu ?? 1_500, pace: .recorded)
+                return (driver, "files \(input ?? "-") and \(output ?? "-")")
+            } catch {
+                throw CommandFailure("\(place): \(Sentence.of(error))")
+            }
+        case .tap, .tun, .afPacket, .loopback:
+            do throws(DriverOpenError) {
+                return try Self.openDevice(configuration)
+            } catch {
+                throw CommandFailure("\(place): \(Sentence.of(error))")
+            }
+        }
+    }
+
+    private static func openDevice(
+        _ configuration: InterfaceConfiguration
+    ) throws(DriverOpenError) -> (any LinkDriver, String) {
+        switch configuration.driver {
+        case .tap(let device, let kernel):
+            let driver = try TAPDriver(name: device, options: tunnelOptions(configuration))
+            try configureKernelSide(of: driver.name, kernel, peer: nil)
+            return (driver, "tap \(driver.name)")
+        case .tun(let device, let kernel):
+            let driver = try TUNDriver(name: device, options: tunnelOptions(configuration))
+            try configureKernelSide(of: driver.name, kernel, peer: configuration.addresses.first?.address)
+            return (driver, "tun \(driver.name)")
+        case .afPacket(let device):
+            var options = AFPacketOptions()
+            options.offload = configuration.offloads ? .checksum : []
+            options.mac = configuration.mac
+            return (try AFPacketDriver(name: device, options: options), "packet socket on \(device)")
+        case .pipe, .pcap, .loopback:
+            preconditionFailure("these are no devices of the kernel, and are made elsewhere")
+        }
+    }
+
+    private static func tunnelOptions(_ configuration: InterfaceConfiguration) -> TunnelOptions {
+        var options = TunnelOptions()
+        options.offload = configuration.offloads ? .checksum : []
+        options.mtu = configuration.mtu
+        return options
+    }
+
+    /// Gives the kernel its address on the other side of a tunnel device, and switches that side on.
+    private static func configureKernelSide(
+        of device: String, _ setting: AddressSetting?, peer: IPv4Address?
+    ) throws(DriverOpenError) {
+        let interface = try KernelInterface(name: device)
+        if let setting {
+            try interface.setAddress(setting.address, prefixLength: setting.prefixLength, peer: peer)
+        }
+        try interface.setUp(true)
+    }
+
+    private mutating func pipeEnd(from here: String, to there: String, _ configuration: InterfaceConfiguration)
+        -> ChimneyLink.Pipe.End
+    {
+        if let end = pipeEnds.removeValue(forKey: here) { return end }
+        let pipe = ChimneyLink.Pipe(mtu: configuration.mtu ?? 1_500)
+        pipeEnds[there] = pipe.right
+        return pipe.left
+    }
+
+    /// A link address of this machine's own (IEEE 802: locally administered) that stays the same from start to start.
+    private static func mac(for place: String) -> MACAddress {
+        let machine = (try? String(contentsOfFile: "/etc/machine-id", encoding: .utf8)) ?? ""
+        // FNV-1a: what is wanted is a number that differs, not one that cannot be guessed.
+        let hash = (machine + place).utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+        }
+        return MACAddress(bits: 0x0200_0000_0000 | hash & 0x00FF_FFFF_FFFF)
+    }
+}
+
+extension Sentence {
+    static func of(_ error: DriverOpenError) -> String {
+        switch error {
+        case .nameInvalid(let name): "\"\(name)\" is not a name for a device of the kernel"
+        case .noSuchDevice(let name): "the kernel has no device \(name)"
+        case .busy(let name): "the device \(name) is in use by another process, or is of another kind"
+        case .notPermitted(let name):
+            "the device \(name) may not be opened; it needs root or CAP_NET_ADMIN and CAP_NET_RAW"
+        case .notEthernet(let name, let type): "the device \(name) is no Ethernet device but one of type \(type)"
+        case .system(let call, let code): "\(call) failed: \(text(of: code))"
+        }
+    }
+
+    static func of(_ error: CaptureFileError) -> String {
+        switch error {
+        case .system(let path, let call, let code): "\(call) of \(path) failed: \(text(of: code))"
+        case .tooLarge(let path, let most): "\(path) exceeds \(most) bytes"
+        case .malformed(let path, let error): "\(path) is not a capture that can be read: \(error)"
+        case .linkTypeUnsupported(let path, let type):
+            "\(path) has frames of link type \(type.rawValue), which are not read"
+        }
+    }
+
+    static func of(_ error: LinkDriverError) -> String {
+        switch error {
+        case .deviceGone(let code): code == 0 ? "gone" : "gone: \(text(of: code))"
+        case .deviceDown: "down"
+        case .wouldBlock: "busy"
+        case .failed(let code): "failed: \(text(of: code))"
+        }
+    }
+
+    private static func text(of code: Int32) -> String { ControlError.words(ofSystemError: code) }
+}

@@ -1,0 +1,129 @@
+import ChimneyControl
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyRouting
+import ChimneyStack
+
+/// What a stack's snapshots look like on the control socket.
+extension InterfaceReport {
+    init(_ snapshot: InterfaceSnapshot, device: String?, isGone: Bool) {
+        self.init(
+            name: snapshot.name, index: Int(snapshot.index.rawValue), kind: snapshot.kind.rawValue,
+            state: isGone ? "gone" : snapshot.isUp ? "up" : "down", mtu: snapshot.mtu)
+        self.device = device
+        mac = snapshot.kind == .ethernet ? "\(snapshot.mac)" : nil
+        fib = snapshot.fib
+        capabilities = Self.names(of: snapshot.capabilities)
+        addresses = snapshot.addresses.map {
+            AddressReport(
+                address: "\($0.address)", prefixLength: $0.prefixLength, broadcast: $0.broadcast.map { "\($0)" },
+                state: $0.state.rawValue)
+        }
+        receivedPackets = snapshot.counters.receivedPackets
+        receivedBytes = snapshot.counters.receivedBytes
+        transmittedPackets = snapshot.counters.transmittedPackets
+        transmittedBytes = snapshot.counters.transmittedBytes
+        transmitDrops = snapshot.counters.transmitDrops
+        transmitQueueCount = snapshot.transmitQueueCount
+    }
+
+    private static func names(of capabilities: LinkCapabilities) -> [String] {
+        let known: [(LinkCapabilities, String)] = [
+            (.transmitChecksum4, "txcsum4"), (.transmitChecksum6, "txcsum6"), (.receiveChecksum4, "rxcsum4"),
+            (.receiveChecksum6, "rxcsum6"), (.segmentation4, "tso4"), (.segmentation6, "tso6"),
+            (.segmentationUDP, "uso"), (.largeReceive, "lro"), (.vlan, "vlan"),
+        ]
+        return known.filter { capabilities.contains($0.0) }.map(\.1)
+    }
+}
+
+extension RouteReport {
+    init(_ listing: RouteListing<IPv4Address>, fib: Int, interfaceNames: [UInt32: String]) {
+        let hop = listing.route.nextHop
+        self.init(
+            destination: "\(listing.route.prefix)", gateway: hop.gateway.map { "\($0)" },
+            interface: hop.interface == 0 ? nil : interfaceNames[hop.interface] ?? "#\(hop.interface)",
+            metric: Int(listing.route.metric), kind: Self.name(of: hop.kind), fib: fib, isUsable: listing.isActive)
+    }
+
+    private static func name(of kind: RouteKind) -> String {
+        switch kind {
+        case .connected: "connected"
+        case .gateway: "gateway"
+        case .local: "local"
+        case .broadcast: "broadcast"
+        case .blackhole: "blackhole"
+        case .unreachable: "reject"
+        case .prohibited: "prohibit"
+        }
+    }
+}
+
+extension SocketReport {
+    init(_ snapshot: SocketSnapshot) {
+        let hasPeer = snapshot.remote.port != 0
+        self.init(
+            transport: "udp", local: "\(snapshot.local)", remote: hasPeer ? "\(snapshot.remote)" : nil)
+        fib = snapshot.fib
+        queuedPackets = snapshot.queuedPackets
+        queuedBytes = snapshot.queuedBytes
+        received = snapshot.received
+        sent = snapshot.sent
+        dropped = snapshot.dropped
+    }
+}
+
+extension StatisticsReport {
+    init(ledger: Ledger, counters: StackCounters, conservation: Conservation) {
+        self.init(
+            ledger: [
+                Counter("received", ledger.received, "packets that drivers handed in"),
+                Counter("created", ledger.created, "packets made here"),
+                Counter("transmitted", ledger.transmitted, "packets handed to drivers"),
+                Counter("forwarded", ledger.forwarded, "received packets that were routed on"),
+                Counter("delivered", ledger.delivered, "packets put into a socket's queue"),
+                Counter("consumed", ledger.consumed, "packets that a protocol of this stack took in"),
+                Counter("dropped", ledger.dropped, "packets that died, for the reasons below"),
+            ],
+            drops: ledger.dropsByReason.map { Counter("\($0.reason)", $0.count, $0.reason.explanation) },
+            counters: [
+                Counter("icmpReceived", counters.icmpReceived, "ICMP messages that passed their checksum"),
+                Counter("icmpEchoesAnswered", counters.icmpEchoesAnswered, "echo and timestamp requests answered"),
+                Counter("icmpErrorsSent", counters.icmpErrorsSent, "ICMP errors sent"),
+                Counter(
+                    "icmpErrorsSuppressed", counters.icmpErrorsSuppressed, "ICMP errors held back by the rate limit"),
+            ],
+            held: conservation.heldByLedger, isConserved: conservation.isKept)
+    }
+}
+
+extension DropReport {
+    init(_ record: DropRecord, at now: Instant, interfaceNames: [UInt32: String]) {
+        let hasAddresses = !record.destination.isAny || !record.source.isAny
+        self.init(
+            secondsAgo: (now - record.at).seconds, reason: "\(record.reason)", explanation: record.reason.explanation,
+            interface: record.interface == 0 ? nil : interfaceNames[record.interface] ?? "#\(record.interface)",
+            source: hasAddresses ? "\(record.source)" : nil, destination: hasAddresses ? "\(record.destination)" : nil,
+            ipProtocol: Int(record.ipProtocol), sourcePort: Int(record.sourcePort),
+            destinationPort: Int(record.destinationPort))
+    }
+}
+
+extension ExplanationReport {
+    init(_ explanation: Explanation, at now: Instant, interfaceNames: [UInt32: String]) {
+        let (verdict, reason, summary) = Self.words(of: explanation.verdict)
+        self.init(
+            steps: explanation.steps.map { Step(place: $0.place, finding: $0.finding) }, verdict: verdict,
+            reason: reason, summary: summary,
+            recentDrops: explanation.recentDrops.map { DropReport($0, at: now, interfaceNames: interfaceNames) })
+    }
+
+    private static func words(of verdict: Explanation.Verdict) -> (String, String?, String) {
+        switch verdict {
+        case .delivered(let to): ("delivered", nil, "delivered to \(to)")
+        case .sent(let interface, let hop): ("sent", nil, "sent by \(interface) to \(hop)")
+        case .waiting(let hop): ("waiting", nil, "waits until \(hop) answers ARP")
+        case .dropped(let reason): ("dropped", "\(reason)", "dropped: \(reason.explanation)")
+        }
+    }
+}
