@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# A Linux kernel on the other end of the wire: chimney on a TAP device and on a veth pair, in network namespaces.
+#
+#   Tests/InteropTests/run.sh [tap] [afpacket] [forward]        all of them when none is named
+#
+# CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
+# INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
+# INTEROP_PINGS    echo requests of the flood (10000)
+# INTEROP_KEEP     keep the logs when something failed
+#
+# It needs root and /dev/net/tun; without them it says so and exits 0. It closes with one line of counts and exits 1
+# when a check failed.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+. "$here/lib.sh"
+
+finish() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
+give_up() {
+    skip "every kernel bed" "$1"
+    finish
+    exit 0
+}
+
+[ "$(id -u)" -eq 0 ] || give_up "this needs root, for network namespaces"
+[ -c /dev/net/tun ] || give_up "there is no /dev/net/tun"
+command -v ip >/dev/null || give_up "there is no ip (package iproute2)"
+unshare --net true 2>/dev/null || give_up "this machine does not allow network namespaces"
+for tool in ping python3; do command -v "$tool" >/dev/null || give_up "there is no $tool"; done
+
+if [ -z "${CHIMNEY:-}" ]; then
+    CHIMNEY=$(swift build --package-path "$root" -c release --show-bin-path)/chimney
+    [ -x "$CHIMNEY" ] || swift build --package-path "$root" -c release --product chimney >&2
+fi
+[ -x "$CHIMNEY" ] || { echo "there is no chimney at $CHIMNEY" >&2; exit 1; }
+echoes=${INTEROP_ECHOES:-100000}
+pings=${INTEROP_PINGS:-10000}
+load=$work/echo-load
+if ! command -v gcc >/dev/null || ! gcc -O2 -o "$load" "$root/Benchmarks/peers/echo-load.c" 2>"$work/gcc.log"; then
+    load=
+fi
+
+. "$here/host.sh"
+. "$here/forward.sh"
+
+[ $# -gt 0 ] || set -- tap afpacket forward
+for bed in "$@"; do
+    case $bed in
+    tap) host_bed tap ;;
+    afpacket) host_bed afpacket ;;
+    forward) forward_bed afpacket; forward_bed tap ;;
+    *) echo "there is no bed '$bed'; there are tap, afpacket and forward" >&2; exit 2 ;;
+    esac
+done
+finish
