@@ -7,6 +7,7 @@ SHELL := /bin/bash
 .PHONY: help demo test bench bench-peers fuzz interop lint docs mutate clean
 
 SEED ?= 42
+FUZZ_SECONDS ?= 30
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ bench-peers: ## build the peers we compare with and measure them in the same run
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (30) under the address sanitizer
 	@scripts/need swift
-	@scripts/optional Fuzz/run
+	@scripts/optional Fuzz/run $(FUZZ_SECONDS)
 
 interop: ## against a Linux kernel in network namespaces (root)
 	@scripts/need swift
