@@ -71,6 +71,7 @@
         ///   - address: the kernel's own address on the link.
         ///   - prefixLength: how many leading bits the subnet shares.
         ///   - peer: the other end of a point-to-point device.
+        /// - Throws: ``DriverOpenError`` when the kernel refuses.
         public func setAddress(
             _ address: IPv4Address, prefixLength: Int, peer: IPv4Address? = nil
         ) throws(DriverOpenError) {

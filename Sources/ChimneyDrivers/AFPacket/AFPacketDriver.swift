@@ -8,7 +8,9 @@
     public struct AFPacketOptions: Hashable, Sendable {
         /// What the kernel is asked to do for the stack; with any of it, large packets are received whole.
         public var offload: LinkOffload = .checksum
-        /// The link address of the stack; `nil` uses the interface's own. Another one makes the interface promiscuous.
+        /// The link address of the stack; `nil` uses the interface's own.
+        ///
+        /// Another one makes the interface promiscuous.
         public var mac: MACAddress?
         /// The frames one system call may carry; 1 to 256.
         public var batchMax = 32

@@ -109,6 +109,7 @@
         ///   - kind: what frames begin with; the input's interfaces must agree.
         ///   - mtu: the largest packet that leaves.
         ///   - pace: when packets arrive.
+        /// - Throws: ``CaptureFileError`` when a file cannot be opened or is no capture of that kind.
         public init(
             reading input: String?, writing output: String? = nil, kind: LinkKind = .ethernet, mtu: Int = 1_500,
             pace: Pace = .immediate
