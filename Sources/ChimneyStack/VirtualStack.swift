@@ -44,6 +44,8 @@ public struct VirtualStack: ~Copyable {
     var arp: ARPEngine
     /// What ARP wants done; empty between any two calls.
     var arpOutput = ARPOutput()
+    /// Whether what ARP wants done is being done.
+    var isSettling = false
     var reassembly: Reassembly
     var pathMTUs: PathMTUs
 

@@ -65,8 +65,8 @@ extension VirtualStack {
         let source =
             local.isOurs(fields.destination)
             ? fields.destination
-            : arrival.flatMap { ports[$0].primaryAddress } ?? sourceAddress(for: fields.source, by: path)
-        guard let source else { return }
+            : speaker(arrival, to: fields.source, by: path)
+        guard let source, path.isLocal || !source.isLoopback else { return }
         let quoted = min(packet.count, 576 - 28)
         guard var message = pool.allocate(byteCount: 28 + quoted) else { return }
         message.store8(error.type, at: 20)
@@ -84,11 +84,22 @@ extension VirtualStack {
         sendIPv4(message, by: path)
     }
 
-    private func mayAnswerWithError(_ packet: borrowing Packet, _ fields: IPv4Fields) -> Bool {
+    private func speaker(_ arrival: SlotID?, to destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
+        guard let arrival, arrival != loopback || path.isLocal, let address = ports[arrival].primaryAddress else {
+            return sourceAddress(for: destination, by: path)
+        }
+        return address
+    }
+
+    private mutating func mayAnswerWithError(_ packet: borrowing Packet, _ fields: IPv4Fields) -> Bool {
         let flags = packet.metadata.flags
         guard flags.isDisjoint(with: [.linkBroadcast, .linkMulticast, .ipBroadcast, .ipMulticast]) else { return false }
         guard fields.fragmentOffset == 0, fields.source.isValidSource || fields.source.isLoopback else { return false }
         guard !fields.source.isThisNetwork, !fields.destination.isMulticast else { return false }
+        // Options are judged before the destination is looked up and the packet marked.
+        guard fields.destination != .limitedBroadcast, local.kind(of: fields.destination) != .subnetBroadcast else {
+            return false
+        }
         guard fields.ipProtocol == .icmpv4 else { return true }
         guard packet.count > fields.headerByteCount else { return false }
         // Of the ICMP types only the queries may be answered with an error.

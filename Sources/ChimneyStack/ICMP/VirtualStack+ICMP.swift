@@ -30,9 +30,10 @@ extension VirtualStack {
             return drop(packet, .icmpEchoIgnored)
         }
         let start = fields.headerByteCount
-        let sum = packet.bytes.uint16(at: start + 2)
+        let sum = InternetChecksum.update(packet.bytes.uint16(at: start + 2), old: UInt16(0x0800), new: UInt16(0))
         packet.store8(0, at: start)
-        packet.store16(InternetChecksum.update(sum, old: UInt16(0x0800), new: UInt16(0)), at: start + 2)
+        // The two zeros of one's complement differ for a message that is all zeros, which needs this one (RFC 1624 §3).
+        packet.store16(sum == 0 ? 0xFFFF : sum, at: start + 2)
         answer(packet, fields, isGroup: isGroup, port)
     }
 
@@ -56,9 +57,9 @@ extension VirtualStack {
     /// Turns a request round: addresses swapped, a fresh time to live, record-route options kept.
     private mutating func answer(_ packet: consuming Packet, _ fields: IPv4Fields, isGroup: Bool, _ port: SlotID) {
         let source = isGroup ? ports[port].primaryAddress : fields.destination
-        guard let source, let path = try? path(to: fields.source, fib: ports[port].fib) else {
-            return drop(packet, .noRoute)
-        }
+        guard let source, let path = try? path(to: fields.source, fib: ports[port].fib),
+            path.isLocal || !source.isLoopback
+        else { return drop(packet, .noRoute) }
         packet.metadata.flags = []
         packet.metadata.checksum = .unknown
         packet.store32(source.bits, at: 12)

@@ -31,6 +31,8 @@ extension VirtualStack {
                 var packet = batch.removeFirst()
                 packet.metadata.interface = index.rawValue
                 packet.metadata.receivedAt = now
+                // What another stack noted on the packet means nothing here.
+                packet.metadata.flags = []
                 ipv4Arrived(packet, port)
             }
         }

@@ -37,6 +37,7 @@ extension VirtualStack {
         arp.detach(index.rawValue, output: &arpOutput)
         settleNeighbors()
         routes.removeInterface(index.rawValue)
+        dirty.removeAll { $0 == index }
         ports.remove(port)
         try? interfaceTable.detach(index)
         rebuildLocal()
@@ -169,10 +170,13 @@ extension VirtualStack {
     }
 
     /// The source address for packets to a destination (RFC 1122 §3.3.4.3): one of the interface's, else any of ours.
+    ///
+    /// Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
     func sourceAddress(for destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
         if path.isLocal { return destination }
         let hop = IPv4NextHop.gateway(path.nextHop, on: ports[path.port].index.rawValue)
-        return SourceSelection.choose(for: destination, by: hop, among: localAddresses)
+        let chosen = SourceSelection.choose(for: destination, by: hop, among: localAddresses)
+        return chosen?.isLoopback == true ? nil : chosen
     }
 
     /// Every stack has `lo0`, up, with 127.0.0.1/8 (RFC 1122 §3.2.1.3).

@@ -31,7 +31,13 @@ extension VirtualStack {
     }
 
     /// Does what ARP wants done: sends its messages and the packets that waited, buries those nobody answered for.
+    ///
+    /// A packet sent on the way may ask ARP for more; the call that is under way does that too, so that
+    /// each run finds its own packets at the front of the queue.
     mutating func settleNeighbors() {
+        guard !isSettling else { return }
+        isSettling = true
+        defer { isSettling = false }
         var budget = 65_536
         while !arpOutput.isEmpty, budget > 0 {
             budget -= 1

@@ -12,6 +12,10 @@ extension VirtualStack {
             sendICMPError(.timeToLiveExceeded, about: packet)
             return drop(packet, .ttlExpired)
         }
+        // Cut again, the pieces of such a fragment could not say where they belong (RFC 791 §3.2).
+        guard fields.fragmentOffset &+ fields.payloadByteCount <= 65_535 else {
+            return drop(packet, .fragmentOversized)
+        }
         let path: OutputPath
         let question = ForwardingQuestion(
             destination: fields.destination, fib: ports[port].fib, flowHash: Self.flowHash(fields),

@@ -85,7 +85,8 @@ extension VirtualStack {
         let path = sockets[id.slot].path
         guard payload.byteCount &+ 28 <= path.mtu else { return try sendLarge(id.slot, payload, path) }
         guard var packet = pool.allocate() else { throw .noBuffer }
-        guard packet.extend(by: payload.byteCount &+ 28) else { throw .noBuffer }
+        // An MTU beyond an ordinary buffer wants a large one.
+        guard packet.extend(by: payload.byteCount &+ 28) else { return try sendLarge(id.slot, payload, path) }
         let sum = packet.fill(payload)
         ledger.created &+= 1
         sockets[id.slot].sentCount &+= 1
@@ -109,10 +110,12 @@ extension VirtualStack {
         deliverLooped()
     }
 
-    /// Sends a datagram above the path's MTU in fragments.
+    /// Sends a datagram that needs a large buffer, in fragments where it is above the path's MTU.
     private mutating func sendLarge(_ id: SlotID, _ payload: RawSpan, _ path: UDPPath) throws(SendError) {
         guard payload.byteCount <= 65_507 else { throw .messageTooLong(max: 65_507) }
-        if sockets[id].options.dontFragment { throw .messageTooLong(max: path.mtu - 28) }
+        if sockets[id].options.dontFragment, payload.byteCount + 28 > path.mtu {
+            throw .messageTooLong(max: path.mtu - 28)
+        }
         guard var packet = pool.allocate(byteCount: payload.byteCount + 28) else { throw .noBuffer }
         let sum = packet.fill(payload)
         ledger.created &+= 1
@@ -229,9 +232,7 @@ extension VirtualStack {
         }
         if found.isBroadcast, !sockets[id].options.broadcast { throw .broadcastForbidden }
         guard ports[found.port].isUp else { throw .interfaceDown }
-        let bound = sockets[id].local.address
-        let chosen = bound.isAny || bound == .limitedBroadcast ? sourceAddress(for: address, by: found) : bound
-        guard let source = chosen else { throw .noRoute(address) }
+        let source = try source(of: id, for: address, by: found)
         let options = sockets[id].options
         var mtu = found.isLocal ? 65_535 : ports[found.port].mtu
         if options.dontFragment, let learned = pathMTUs.mtu(to: address, at: now) { mtu = min(mtu, learned) }
@@ -250,6 +251,24 @@ extension VirtualStack {
             localPort: sockets[id].local.port, typeOfService: options.typeOfService, timeToLive: timeToLive,
             dontFragment: options.dontFragment)
         sockets[id].path = path
+    }
+
+    /// The address a socket sends from: always a host's, and one of ours (RFC 1122 §4.1.3.6).
+    private mutating func source(
+        of id: SlotID, for destination: IPv4Address, by path: OutputPath
+    ) throws(SendError) -> IPv4Address {
+        let bound = sockets[id].local.address
+        if local.isOurs(bound) {
+            // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
+            guard path.isLocal || !bound.isLoopback else { throw .noRoute(destination) }
+            return bound
+        }
+        // An address that a socket was bound to may have been removed since.
+        guard bound.isAny || bound == .limitedBroadcast || local.kind(of: bound) != nil else {
+            throw .bind(.addressNotOurs(bound))
+        }
+        guard let chosen = sourceAddress(for: destination, by: path) else { throw .noRoute(destination) }
+        return chosen
     }
 
     private func connectedLocal(_ id: SlotID) -> IPv4Endpoint {
