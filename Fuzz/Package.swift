@@ -28,6 +28,12 @@ let fuzzers: [Target] = [
     fuzzer("UDP"),
     fuzzer("ICMPv4"),
     fuzzer("IPv6"),
+    fuzzer("Capture", ["ChimneyCapture", "ChimneyPrimitives"]),
+    fuzzer(
+        "VirtualStack",
+        [
+            "ChimneyLink", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack", "ChimneyWire",
+        ]),
 ]
 
 let package = Package(

@@ -44,3 +44,10 @@ public func changed(_ bytes: [UInt8], _ body: (inout MutableRawSpan) -> Void) ->
     body(&span)
     return bytes
 }
+
+/// Ends the run with a sentence when something that must hold does not.
+///
+/// A precondition says nothing in a release build.
+public func demand(_ holds: Bool, _ sentence: @autoclosure () -> String) {
+    guard holds else { fatalError(sentence()) }
+}
