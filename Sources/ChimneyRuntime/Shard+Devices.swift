@@ -34,7 +34,8 @@
                 if count > 0 {
                     hasProgress = true
                     port.faultCount = 0
-                    if port.isDown { deviceCameUp(port) }
+                    // Frames from before it was switched off may still come for a while.
+                    if port.isDown, now - port.downSince > .milliseconds(100) { deviceCameUp(port) }
                     for tap in port.captures { tap.framesPassed(batch, .inbound, at: now) }
                     port.cell.stack.framesArrived(&batch, on: port.index, at: now)
                     port.cell.touch()
@@ -84,6 +85,7 @@
                 port.cell.stack.transmitFailed(&port.backlog, on: port.index, at: now)
                 if !port.isDown {
                     port.isDown = true
+                    port.downSince = now
                     report(.deviceDown(stack: port.cell.stack.name, interface: port.index.rawValue))
                 }
             case .deviceGone(let code):

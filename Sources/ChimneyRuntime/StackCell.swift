@@ -76,6 +76,8 @@
         /// Whether the device waits to be writable, or to be switched on.
         var isBlocked = false
         var isDown = false
+        /// When it was found switched off.
+        var downSince = Instant.zero
         /// Whether more frames may wait than the last round took.
         var mayHaveMore = false
         /// Failures in a row.

@@ -56,6 +56,35 @@
         return (driver, try AFPacketDriver(name: "tap0", options: packetOptions), interface)
     }
 
+    /// What a tunnel gives when the kernel sends a datagram of three bytes to 10.8.0.2 through it.
+    private func sentByKernel(
+        through tun: TUNDriver, pool: PacketPool
+    ) throws -> (bytes: [UInt8], metadata: PacketMetadata)? {
+        let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(socket) }
+        var to = sockaddr_in()
+        to.sin_family = UInt16(AF_INET)
+        to.sin_port = UInt16(7).bigEndian
+        to.sin_addr.s_addr = UInt32(0x0A08_0002).bigEndian
+        let sent = unsafe withUnsafePointer(to: &to) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe sendto(
+                    socket, [9, 9, 9] as [UInt8], 3, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        #expect(sent == 3)
+        var udp: (bytes: [UInt8], metadata: PacketMetadata)?
+        for _ in 0..<200 where udp == nil {
+            var queue = PacketQueue()
+            _ = try tun.receive(into: &queue, packetsMax: 8, pool: pool, at: .zero)
+            while !queue.isEmpty {
+                let next = takeFirst(&queue)
+                if next.bytes[0] == 0x45, next.bytes[9] == 17 { udp = next }
+            }
+        }
+        return udp
+    }
+
     @Suite(.enabled(if: Namespace.isAvailable, "needs root and /dev/net/tun")) struct TunnelTests {
         @Test func framesPassBothWaysUnchangedWithAndWithoutTheHeader() {
             for offload in [[], .checksum, .segmentation] as [LinkOffload] {
@@ -258,6 +287,62 @@
             }
         }
 
+        @Test func deviceTakenOverWithoutOffloadGetsCompleteChecksums() {
+            _ = Namespace.run {
+                let pool = PacketPool()
+                var options = TunnelOptions()
+                options.persists = true
+                let interface = try KernelInterface(name: "tun0")
+                for offload in [.checksum, []] as [LinkOffload] {
+                    options.offload = offload
+                    let tun = try TUNDriver(name: "tun0", options: options)
+                    try interface.setAddress(IPv4Address(10, 8, 0, 1), prefixLength: 32, peer: IPv4Address(10, 8, 0, 2))
+                    try interface.setUp(true)
+                    let udp = try #require(try sentByKernel(through: tun, pool: pool))
+                    #expect(udp.metadata.checksum == (offload.isEmpty ? .unknown : .partial))
+                    // Addresses, protocol and length, then the datagram itself (RFC 768).
+                    var covered = Array(udp.bytes[12..<20]) + [0, 17] + udp.bytes[24...25] + udp.bytes[20...]
+                    covered += udp.bytes.count % 2 == 0 ? [] : [0]
+                    let sum = InternetChecksum.sum(covered.span.octets)
+                    #expect((InternetChecksum.finish(sum) == 0) == offload.isEmpty)
+                }
+                try interface.delete()
+            }
+        }
+
+        @Test func partialChecksumIsCompletedForADeviceThatCannot() {
+            _ = Namespace.run {
+                let pool = PacketPool()
+                let (tap, packet, _) = try openPair(tap: [], packet: [])
+                for sender in [tap, packet] as [any LinkDriver] {
+                    // UDP from 10.0.0.1 to 10.0.0.2, the field holding the pseudo header's sum.
+                    var bytes: [UInt8] = [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0]
+                    bytes += [0x45, 0, 0, 31, 0, 0, 0x40, 0, 64, 17, 0x26, 0xCC, 10, 0, 0, 1, 10, 0, 0, 2]
+                    let header: [UInt8] = [10, 0, 0, 1, 10, 0, 0, 2, 0, 17, 0, 11]
+                    let pseudo = InternetChecksum.sum(header.span.octets)
+                    let field = InternetChecksum.unfinished(pseudo)
+                    bytes += [0, 5, 0, 6, 0, 11, UInt8(field >> 8), UInt8(field & 0xFF), 1, 2, 3]
+                    guard var frame = pool.allocate(), frame.append(bytes.span.octets) else { return }
+                    frame.metadata.checksum = .partial
+                    frame.metadata.checksumStart = 20
+                    frame.metadata.checksumOffset = 6
+                    var queue = PacketQueue()
+                    queue.append(frame)
+                    try sender.transmit(&queue)
+                    let got: [(bytes: [UInt8], metadata: PacketMetadata)]
+                    if sender === tap {
+                        got = try receive(1, from: packet, pool: pool)
+                    } else {
+                        got = try receive(1, from: tap, pool: pool)
+                    }
+                    let arrived = try #require(got.first?.bytes)
+                    let covered = Array(arrived[26..<34]) + [0, 17, 0, 11] + arrived[34..<45]
+                    let sum = InternetChecksum.sum(covered.span.octets)
+                    #expect(arrived[40...41] != bytes[40...41] && InternetChecksum.finish(sum) == 0)
+                }
+            }
+        }
+
         @Test func kernelTalksThroughATunnelWithoutLinkHeaders() {
             _ = Namespace.run {
                 let pool = PacketPool()
@@ -265,28 +350,7 @@
                 let interface = try KernelInterface(name: "tun0")
                 try interface.setAddress(IPv4Address(10, 8, 0, 1), prefixLength: 32, peer: IPv4Address(10, 8, 0, 2))
                 try interface.setUp(true)
-                let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-                defer { close(socket) }
-                var to = sockaddr_in()
-                to.sin_family = UInt16(AF_INET)
-                to.sin_port = UInt16(7).bigEndian
-                to.sin_addr.s_addr = UInt32(0x0A08_0002).bigEndian
-                let sent = unsafe withUnsafePointer(to: &to) {
-                    unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        unsafe sendto(
-                            socket, [9, 9, 9] as [UInt8], 3, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
-                #expect(sent == 3)
-                var udp: (bytes: [UInt8], metadata: PacketMetadata)?
-                for _ in 0..<200 where udp == nil {
-                    var queue = PacketQueue()
-                    _ = try tun.receive(into: &queue, packetsMax: 8, pool: pool, at: .zero)
-                    while !queue.isEmpty {
-                        let next = takeFirst(&queue)
-                        if next.bytes[0] == 0x45, next.bytes[9] == 17 { udp = next }
-                    }
-                }
+                let udp = try sentByKernel(through: tun, pool: pool)
                 #expect(udp?.bytes.suffix(3) == [9, 9, 9])
                 // The kernel leaves its checksum to us, counted from the IP header.
                 #expect(udp?.metadata.checksum == .partial && udp?.metadata.checksumStart == 20)

@@ -66,6 +66,9 @@
                     try interface.check(
                         chimney_tun_set_header(opened.descriptor, Int32(VirtioHeader.byteCount)), "TUNSETVNETHDRSZ")
                     opened.capabilities = negotiate(opened.descriptor, options.offload)
+                } else {
+                    // What an earlier holder was granted would arrive without the header that tells of it.
+                    _ = chimney_tun_set_offload(opened.descriptor, 0)
                 }
                 if options.persists {
                     try interface.check(chimney_tun_set_persist(opened.descriptor, 1), "TUNSETPERSIST")
@@ -79,7 +82,11 @@
             return opened
         }
 
-        deinit { close(descriptor) }
+        deinit {
+            // A device that stays is not left to hand partial checksums to a successor who cannot know of them.
+            if headerByteCount > 0 { _ = chimney_tun_set_offload(descriptor, 0) }
+            close(descriptor)
+        }
 
         /// Asks for the most first: what the kernel hands us and takes from us is what it grants here.
         private static func negotiate(_ descriptor: Int32, _ wanted: LinkOffload) -> LinkCapabilities {
