@@ -149,3 +149,8 @@ let package = Package(
             swiftSettings: settings),
     ]
 )
+
+// The plugin is fetched only by `make docs`, so that building the package does without it.
+if Context.environment["CHIMNEY_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0"))
+}
