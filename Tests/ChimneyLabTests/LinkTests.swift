@@ -19,7 +19,9 @@ import Testing
 
     @Test func withoutFaultsEveryFaultCounterStaysAtZero() throws {
         let (_, counters, flow) = try run()
-        #expect(counters.dropped == 0 && counters.duplicated == 0 && counters.corrupted == 0)
+        // The first station to come announces its address to nobody; that frame has no receiver.
+        #expect(counters.dropped == counters.dropped(.noReceiver) && counters.dropped(.noReceiver) <= 1)
+        #expect(counters.duplicated == 0 && counters.corrupted == 0)
         #expect(counters.reordered == 0 && flow.received == 1_000 && counters.delivered >= 1_000)
     }
 
