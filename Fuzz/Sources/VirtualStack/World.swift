@@ -54,7 +54,8 @@ struct World: ~Copyable {
         settings.arp.neighbors.pendingBytesMax = 8_192
         settings.arp.addressesMax = flags & 4 != 0 ? 4 : 3
         isForwarding = settings.forwarding
-        pool = flags & 8 != 0 ? smallPool : widePool
+        // Runs follow one another on one thread.
+        pool = flags & 8 != 0 ? unsafe smallPool : unsafe widePool
         stack = VirtualStack(name: "fuzzed", settings: settings, pool: pool, random: StackRandom(seed: 1))
         interfaces = [InterfaceIndex(rawValue: 1)]
         mtuMax[interfaces[0]] = 65_535
