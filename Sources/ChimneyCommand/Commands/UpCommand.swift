@@ -2,6 +2,7 @@
     import ArgumentParser
     import ChimneyConfiguration
     import ChimneyControl
+    import ChimneyPrimitives
     import Logging
 
     /// `chimney up`: runs the stacks of a configuration until it is asked to stop.
@@ -21,6 +22,15 @@
         @Flag(help: "Read and check the configuration, and do no more.")
         var check = false
 
+        @Option(help: "Microseconds to go on polling after the last frame before sleeping: latency for processor time.")
+        var spin = 0
+
+        func validate() throws {
+            guard (0...10_000_000).contains(spin) else {
+                throw ValidationError("--spin takes 0 to 10000000 microseconds")
+            }
+        }
+
         func run() throws {
             let configuration: DaemonConfiguration
             do {
@@ -33,7 +43,7 @@
             LoggingSystem.bootstrap(StreamLogHandler.standardError)
             let log = Logger(label: "chimney")
             let path = socket ?? configuration.controlSocket ?? ControlOptions.standardPath
-            var daemon = try Daemon(configuration, socket: path, log: log)
+            var daemon = try Daemon(configuration, socket: path, spin: .microseconds(Int64(spin)), log: log)
             let stopper = daemon.stopper
             Signals.whenAsked { stopper.stop() }
             daemon.run()

@@ -16,7 +16,9 @@
         private let log: Logger
 
         /// Makes everything that the configuration describes; on an error nothing is left behind.
-        init(_ configuration: DaemonConfiguration, socket: String, log: Logger) throws {
+        init(
+            _ configuration: DaemonConfiguration, socket: String, spin: TimeSpan = .zero, log: Logger
+        ) throws {
             let server: ControlServer
             do {
                 server = try ControlServer(path: socket)
@@ -25,7 +27,9 @@
             }
             let shard: Shard
             do {
-                shard = try Shard(name: "chimney")
+                var settings = ShardSettings()
+                settings.spin = spin
+                shard = try Shard(name: "chimney", settings: settings)
             } catch {
                 server.close()
                 throw CommandFailure("a shard could not be started: \(error)")
