@@ -39,8 +39,8 @@ public struct VirtualStack: ~Copyable {
     let loopback: SlotID
     var local = LocalAddresses()
     var routes: IPv4RoutingTables
-    /// How many host routes redirects have made.
-    var redirectCount = 0
+    /// The destinations of host routes that redirects made, oldest first.
+    var redirects: [IPv4Address] = []
     var arp: ARPEngine
     /// What ARP wants done; empty between any two calls.
     var arpOutput = ARPOutput()
@@ -81,7 +81,10 @@ public struct VirtualStack: ~Copyable {
         interfaceTable = InterfaceTable(interfacesMax: settings.interfacesMax + 1)
         ports = PortList(interfacesMax: settings.interfacesMax + 1)
         routes = IPv4RoutingTables(count: settings.fibCount)
-        arp = ARPEngine(settings: settings.arp, using: &self.random)
+        // ARP must know every address an interface may have, or it would not answer for it.
+        var arpSettings = settings.arp
+        arpSettings.addressesMax = max(arpSettings.addressesMax, settings.addressesPerInterfaceMax)
+        arp = ARPEngine(settings: arpSettings, using: &self.random)
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)

@@ -1,5 +1,6 @@
 import ChimneyLink
 import ChimneyPrimitives
+import ChimneyRouting
 import ChimneyStack
 import Testing
 
@@ -157,6 +158,40 @@ import Testing
         }
         try segment.left.send(socket, [UInt8](repeating: 0, count: 572), at: segment.now)
         segment.pump()
+        segment.check()
+    }
+
+    @Test func redirectsAreFollowedAndTheOldestGivesWayAtTheBound() throws {
+        var settings = StackSettings()
+        settings.destinationsMax = 2
+        let segment = try Segment(leftSettings: settings)
+        let everything = IPv4Prefix(.any, length: 0)
+        let hop = IPv4NextHop.gateway(Segment.rightAddress, on: segment.leftIndex.rawValue)
+        try segment.left.addRoute(IPv4Route(everything, hop))
+        let better = IPv4Address(10, 0, 0, 3)
+        func redirect(_ destination: IPv4Address, from sender: IPv4Address = Segment.rightAddress) {
+            let quote = Handmade.udp(to: 9, [1], destination: destination).bytes
+            var error = Handmade()
+            error.ipProtocol = 1
+            error.payload = [5, 1, 0, 0] + Handmade.be(better.bits) + quote
+            error.payload.replaceSubrange(2..<4, with: Handmade.be(Handmade.checksum(error.payload)))
+            error.source = sender
+            error.destination = Segment.leftAddress
+            segment.giveLeft(Handmade.frame(error.bytes, to: 0x0200_0000_0001))
+        }
+        let far = (1...3).map { IPv4Address(192, 0, 2, UInt8($0)) }
+        func gateway(_ destination: IPv4Address) -> IPv4Address? {
+            segment.left.routingTables.lookup(destination: destination)?.gateway
+        }
+        redirect(far[0], from: IPv4Address(10, 0, 0, 99))
+        #expect(gateway(far[0]) == Segment.rightAddress)
+        #expect(segment.left.ledger.dropped(.icmpRedirectRefused) == 1)
+        for destination in far { redirect(destination) }
+        #expect(far.map(gateway) == [Segment.rightAddress, better, better])
+        let own = IPv4Prefix(IPv4Address(192, 0, 2, 9), length: 32)
+        try segment.left.addRoute(IPv4Route(own, hop))
+        redirect(own.address)
+        #expect(gateway(own.address) == Segment.rightAddress)
         segment.check()
     }
 }

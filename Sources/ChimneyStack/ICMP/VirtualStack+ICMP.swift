@@ -93,7 +93,10 @@ extension VirtualStack {
         }
         let peer = IPv4Endpoint(quote.destination, quote.destinationPort)
         let mtu = Int(rest & 0xFFFF)
-        if type == 3, code == 4, mtu >= 68 { pathMTUs.learn(mtu, to: quote.destination, at: now) }
+        if type == 3, code == 4, mtu >= 68 {
+            pathMTUs.learn(mtu, to: quote.destination, at: now)
+            generation &+= 1
+        }
         guard let error = SocketError(type: type, code: code, peer: peer, mtu: mtu) else { return consume(packet) }
         if quote.ipProtocol == .udp, report(error, local: IPv4Endpoint(quote.source, quote.sourcePort), peer: peer) {
             return consume(packet)

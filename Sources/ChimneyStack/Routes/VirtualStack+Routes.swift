@@ -59,17 +59,27 @@ extension VirtualStack {
         _ = try? routes.remove(route.prefix, nextHop: route.nextHop, fib: .all)
     }
 
-    /// A host route by another gateway, as a redirect asks for; the number of such routes is bounded.
+    /// A host route by another gateway, as a redirect asks for.
+    ///
+    /// It never takes the place of a route that an operator set. At ``StackSettings/destinationsMax`` the
+    /// oldest redirect is given up.
     mutating func installRedirect(to destination: IPv4Address, gateway: IPv4Address, _ port: SlotID) -> Bool {
-        guard redirectCount < settings.destinationsMax else { return false }
+        let prefix = IPv4Prefix(destination, length: 32)
+        for table in routes.tables where table.listing(of: prefix).contains(where: { $0.route.origin != .redirect }) {
+            return false
+        }
+        redirects.removeAll { $0 == destination }
+        while redirects.count >= max(1, settings.destinationsMax) {
+            let oldest = IPv4Prefix(redirects.removeFirst(), length: 32)
+            _ = try? routes.remove(oldest, fib: .all)
+        }
         let hop = IPv4NextHop.gateway(gateway, on: ports[port].index.rawValue)
-        let route = IPv4Route(Prefix(destination, length: 32), hop, origin: .redirect)
         do throws(RouteError<IPv4Address>) {
-            try routes.replace(route, fib: .all)
+            try routes.replace(IPv4Route(prefix, hop, origin: .redirect), fib: .all)
         } catch {
             return false
         }
-        redirectCount += 1
+        redirects.append(destination)
         generation &+= 1
         return true
     }
