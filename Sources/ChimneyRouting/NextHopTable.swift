@@ -36,18 +36,19 @@ struct NextHopTable<Address: InternetAddress>: Sendable {
     @inlinable
     func hop(_ number: UInt32, flowHash: UInt32) -> NextHop<Address> {
         let slot = slots[Int(number)]
-        return slot.pathCount == 0 ? slot.hop : path(of: slot, flowHash: flowHash)
+        return slot.pathCount == 0 ? slot.hop : Self.path(of: slot, flowHash: flowHash, slots, members.cells)
     }
 
     /// The member with the highest weight for this flow (rendezvous hashing, RFC 2992 §3 calls it highest random weight).
     ///
     /// A flow keeps its path as long as the path is there: adding or losing one moves only the flows of that path.
-    @usableFromInline
-    func path(of slot: Slot, flowHash: UInt32) -> NextHop<Address> {
+    @inlinable
+    @inline(never)
+    static func path(of slot: Slot, flowHash: UInt32, _ slots: [Slot], _ members: [UInt32]) -> NextHop<Address> {
         var best = slot.hop
         var bestWeight: UInt64 = 0
         for k in 0..<Int(slot.pathCount) {
-            let hop = slots[Int(members.cells[Int(slot.link) + k])].hop
+            let hop = slots[Int(members[Int(slot.link) + k])].hop
             let router = UInt64(truncatingIfNeeded: hop.router.bits) ^ UInt64(truncatingIfNeeded: hop.router.bits >> 16)
             var weight = (UInt64(flowHash) << 32 | UInt64(hop.interface)) &* 0x9E37_79B9_7F4A_7C15 ^ router
             weight = (weight ^ (weight >> 29)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,65 +1,133 @@
 public import ChimneyPrimitives
 
-/// The lookup structure of a large table: one step for the first bits of the key, then six bits a step.
+/// The lookup structure of a large table: one direct step for the first bits of a key, then six bits a step.
 ///
-/// Every node answers 64 slots. Neighbouring slots with the same answer share a word, found by counting bits, so that a full
-/// Internet table stays within a processor's cache; what shorter prefixes say is kept once in the node and not in its slots.
-/// A key under a prefix of at most `rootBits + 6` bits costs two loads that depend on each other.
+/// The direct step has `rootBits + 6` bits and a cell for each of their values. One load and next to no arithmetic leave a
+/// processor room for many lookups at once: with a full table each one waits for memory, and those that overlap do not add up.
+/// The price is paid by changes of short prefixes, which write as many cells as they cover.
+///
+/// Nodes below answer 64 slots in two halves of 64 bytes. Neighbouring slots with the same answer share a cell, found by counting
+/// bits. A half is eight words: in the first, at which slots a cell begins (low 32 bits) and which slots have an answer (high);
+/// in the second, the inherited answer (low) and, when there are more than twelve cells, where their run is (high); then the
+/// twelve cells, two a word.
 @usableFromInline
 struct ForwardingTrie<Address: InternetAddress>: Sendable {
-    @usableFromInline
-    struct Node: Sendable, BitwiseCopyable {
-        /// The slots at which a run of equal answers begins; slot 0 always does.
-        @usableFromInline
-        var starts: UInt64 = 1
-        /// Where the answers of the runs are; 0 while no slot has one.
-        @usableFromInline
-        var base: UInt32 = 0
-        /// The answer of the prefixes too short for the slots; 0 for what the node above says.
-        @usableFromInline
-        var inherited: UInt32 = 0
-
-        @inlinable
-        init() {}
-    }
-
-    /// Marks a word that leads to another node.
+    /// Marks a cell that leads to another node.
     @inlinable
     static var childFlag: UInt32 { 1 << 31 }
 
-    /// The roots, one for each value of the first bits of a key, and behind them the deeper nodes.
+    private static var wordsPerHalf: Int { 8 }
+    /// Cells a half has room for; one with more has all of them in a run.
+    private static var inlineCellsMax: Int { 12 }
+
+    /// The cells of the direct step; 0 where no prefix says anything.
     @usableFromInline
-    private(set) var nodes: [Node]
+    private(set) var direct: [UInt32]
+    /// What prefixes of at most `rootBits` bits say, for each 64 cells; the cells say it too.
+    private var bases: ShortPrefixes
+    /// The deeper nodes.
+    @usableFromInline
+    private(set) var words: [UInt64] = []
+    /// The cells of halves with many.
     @usableFromInline
     private(set) var runs = CellRuns()
     @usableFromInline
     let rootBits: Int
-    /// One more than the length of the prefix whose answer a root inherited, 0 for none; lookups never touch it.
-    private var inheritedLengths: [UInt8]
-    private var freeNode: UInt32 = 0
+    /// How far a key is shifted for its cell of the direct step.
+    @usableFromInline
+    let directShift: Address.Bits
+    private var freeNode: UInt32 = .max
 
-    /// An empty structure; `rootBits` is a multiple of six below the width of an address.
+    /// An empty structure; `rootBits` is a multiple of six below the width of an address, or 0 for one that is never asked.
     init(rootBits: Int) {
         self.rootBits = rootBits
-        nodes = Array(repeating: Node(), count: 1 << rootBits)
-        inheritedLengths = Array(repeating: 0, count: 1 << rootBits)
+        directShift = Address.Bits(truncatingIfNeeded: Address.bitWidth - 6 - rootBits)
+        direct = Array(repeating: 0, count: rootBits == 0 ? 0 : 64 << rootBits)
+        bases = ShortPrefixes(bits: rootBits)
     }
 
+    // MARK: Lookups
+
     @inlinable
+    @inline(__always)
     func lookup(_ key: Address.Bits) -> UInt32 {
-        var index = Int(truncatingIfNeeded: key &>> Address.Bits(truncatingIfNeeded: Address.Bits.bitWidth &- rootBits))
-        var rest = key &<< Address.Bits(truncatingIfNeeded: rootBits)
-        var best: UInt32 = 0
-        while true {
-            let node = nodes[index]
-            best = node.inherited != 0 ? node.inherited : best
-            let slot = UInt64(truncatingIfNeeded: rest &>> Address.Bits(truncatingIfNeeded: Address.Bits.bitWidth &- 6))
-            let run = (node.starts &<< (63 &- slot)).nonzeroBitCount
-            let word = runs.cells[Int(node.base) &+ run &- 1]
-            if word & Self.childFlag == 0 { return word != 0 ? word : best }
-            index = Int(word & ~Self.childFlag)
-            rest = rest &<< 6
+        let cell = direct[Int(truncatingIfNeeded: key &>> directShift)]
+        guard cell & Self.childFlag != 0 else { return cell }
+        return Self.deepLookup(key &<< Address.Bits(truncatingIfNeeded: rootBits), cell, words, runs.cells)
+    }
+
+    /// Answers for many keys, one less than ``lookup(_:)``, so that 0 becomes the largest number.
+    @inlinable
+    func lookup(_ keys: Span<Address>, into values: inout MutableSpan<UInt32>) {
+        let direct = direct.span
+        let shift = directShift
+        for k in 0..<min(keys.count, values.count) {
+            let key = keys[k].bits
+            let cell = direct[Int(truncatingIfNeeded: key &>> shift)]
+            if cell & Self.childFlag == 0 {
+                values[k] = cell &- 1
+            } else {
+                let rest = key &<< Address.Bits(truncatingIfNeeded: rootBits)
+                values[k] = Self.deepLookup(rest, cell, words, runs.cells) &- 1
+            }
         }
+    }
+
+    /// What a half without a run says about its slot for the next six bits of a key; 0 for nothing.
+    @inlinable
+    @inline(__always)
+    static func inlineCell(_ rest: Address.Bits, _ half: Int, marks: UInt64, _ words: [UInt64]) -> UInt32 {
+        let slot = slot(rest)
+        let position = rank(marks, slot) &+ 3
+        let pair = words[half &+ position &>> 1]
+        let cell = UInt32(truncatingIfNeeded: pair &>> UInt64(truncatingIfNeeded: (position & 1) &<< 5))
+        return cell & (0 &- UInt32(truncatingIfNeeded: marks &>> (32 &+ slot) & 1))
+    }
+
+    /// The slot within a half: the last five of the next six bits.
+    @inlinable
+    @inline(__always)
+    static func slot(_ rest: Address.Bits) -> UInt64 {
+        UInt64(truncatingIfNeeded: rest &>> Address.Bits(truncatingIfNeeded: Address.Bits.bitWidth &- 6)) & 31
+    }
+
+    /// How many cells begin up to a slot.
+    @inlinable
+    @inline(__always)
+    static func rank(_ marks: UInt64, _ slot: UInt64) -> Int {
+        (UInt32(truncatingIfNeeded: marks) &<< (31 &- UInt32(truncatingIfNeeded: slot))).nonzeroBitCount
+    }
+
+    /// The rest of a lookup whose first cell leads to a node.
+    ///
+    /// It takes the arrays and not the trie: for a call that takes the trie, each lookup would first copy it to the stack and
+    /// wait for that copy, and so lookups would no longer overlap.
+    @inlinable
+    @inline(never)
+    static func deepLookup(
+        _ key: Address.Bits, _ first: UInt32, _ words: [UInt64], _ cells: [UInt32]
+    ) -> UInt32 {
+        var rest = key
+        var cell = first
+        var best: UInt32 = 0
+        while cell & childFlag != 0 {
+            rest = rest << 6
+            let upper = Int(truncatingIfNeeded: rest >> (Address.Bits.bitWidth - 1))
+            let half = (Int(cell & ~childFlag) * 2 + upper) * 8
+            let marks = words[half]
+            let head = words[half + 1]
+            let inherited = UInt32(truncatingIfNeeded: head)
+            if inherited != 0 { best = inherited }
+            let run = Int(truncatingIfNeeded: head >> 32)
+            if run == 0 {
+                cell = inlineCell(rest, half, marks: marks, words)
+            } else if marks >> (32 + slot(rest)) & 1 == 1 {
+                cell = cells[run + rank(marks, slot(rest)) - 1]
+            } else {
+                cell = 0
+            }
+        }
+        return cell != 0 ? cell : best
     }
 
     // MARK: Changes
@@ -69,20 +137,22 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         var shorter: [(prefix: Prefix<Address>, value: UInt32)] = []
         tree.forEachShort(upTo: rootBits) { prefix, value in shorter.append((prefix, value)) }
         // A shorter prefix precedes those inside it, so that these overwrite it.
-        for (prefix, value) in shorter { inherit(value, length: prefix.length, over: prefix) }
-        var found: [(node: Int, depth: Int, place: Int)] = []
+        for (prefix, value) in shorter { _ = bases.set(prefix, value) }
+        for place in bases.values.indices where bases.values[place] != 0 { fill(place) }
+        var found: [(node: Int, depth: Int)] = []
+        var roots: [(node: Int, place: UInt32)] = []
         tree.forEachNode(at: rootBits) { node, path in
-            found.append((node, rootBits, Int(truncatingIfNeeded: path >> (Address.Bits.bitWidth - rootBits))))
+            found.append((node, rootBits))
+            roots.append((node, UInt32(truncatingIfNeeded: path >> (Address.Bits.bitWidth - rootBits))))
         }
-        for (node, _, place) in found { tree.setCompiled(UInt32(truncatingIfNeeded: place), of: node) }
-        while let (node, depth, _) = found.popLast() {
+        for (node, place) in roots { tree.setCompiled(place, of: node) }
+        while let (node, depth) = found.popLast() {
             for slot in tree.childSlots(of: node) {
                 guard let child = tree.child(of: node, slot: slot) else { continue }
-                let place = addNode()
-                tree.setCompiled(place, of: child)
-                found.append((child, depth + 6, Int(place)))
+                tree.setCompiled(addNode(), of: child)
+                found.append((child, depth + 6))
             }
-            rebuild(node, tree)
+            rebuild(node, tree, isRoot: depth == rootBits)
         }
     }
 
@@ -93,10 +163,10 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         guard prefix.length > rootBits else { return updateShort(prefix, tree) }
         let rootStep = rootBits / 6
         for step in max(known, rootStep)..<max(path.count, known, rootStep) {
-            let place = step == rootStep ? root(of: prefix) : addNode()
+            let place = step == rootStep ? rootPlace(prefix) : addNode()
             tree.setCompiled(place, of: path[step].node)
         }
-        for step in max(known - 1, rootStep)..<path.count { rebuild(path[step].node, tree) }
+        for step in max(known - 1, rootStep)..<path.count { rebuild(path[step].node, tree, isRoot: step == rootStep) }
     }
 
     /// Brings the structure up to date after `prefix` was removed; `path` is what is left of the way to it.
@@ -106,91 +176,125 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         guard prefix.length > rootBits else { return updateShort(prefix, tree) }
         // The deepest comes first; nodes above the roots have no place here.
         let deepest = PrefixTree<Address>.depth(prefix.length)
-        for place in freed.prefix((deepest - rootBits) / 6 + 1) { clear(place) }
-        if path.count > rootBits / 6, let last = path.last { rebuild(last.node, tree) }
+        for (k, place) in freed.prefix((deepest - rootBits) / 6 + 1).enumerated() {
+            clear(place, isRoot: deepest - 6 * k == rootBits)
+        }
+        let rootStep = rootBits / 6
+        if path.count > rootStep, let last = path.last {
+            rebuild(last.node, tree, isRoot: path.count == rootStep + 1)
+        }
     }
 
-    private func root(of prefix: Prefix<Address>) -> UInt32 {
+    private func rootPlace(_ prefix: Prefix<Address>) -> UInt32 {
         UInt32(truncatingIfNeeded: prefix.address.bits >> (Address.Bits.bitWidth - rootBits))
     }
 
+    /// Where a half of the node at a place begins.
+    private func word(_ place: Int, _ side: Int) -> Int { (place * 2 + side) * Self.wordsPerHalf }
+
+    private mutating func setInherited(_ value: UInt32, at place: Int) {
+        for side in 0...1 {
+            let head = word(place, side) + 1
+            words[head] = words[head] & ~0xFFFF_FFFF | UInt64(value)
+        }
+    }
+
     private mutating func updateShort(_ prefix: Prefix<Address>, _ tree: PrefixTree<Address>) {
+        let changed: [Int]
         if let entry = tree[prefix], entry.value != 0 {
-            return inherit(entry.value, length: prefix.length, over: prefix)
+            changed = bases.set(prefix, entry.value)
+        } else {
+            let match = tree.longestMatch(prefix.address, upTo: prefix.length - 1) { $0.value != 0 }
+            changed = bases.remove(prefix, cover: match.map { ($0.prefix.length, $0.entry.value) })
         }
-        let mark = UInt8(truncatingIfNeeded: prefix.length + 1)
-        let cover = tree.longestMatch(prefix.address, upTo: prefix.length - 1) { $0.value != 0 }
-        let coverMark = cover.map { UInt8(truncatingIfNeeded: $0.prefix.length + 1) } ?? 0
-        for place in roots(under: prefix) where inheritedLengths[place] == mark {
-            nodes[place].inherited = cover?.entry.value ?? 0
-            inheritedLengths[place] = coverMark
-        }
-    }
-
-    private mutating func inherit(_ value: UInt32, length: Int, over prefix: Prefix<Address>) {
-        let mark = UInt8(truncatingIfNeeded: length + 1)
-        for place in roots(under: prefix) where inheritedLengths[place] <= mark {
-            nodes[place].inherited = value
-            inheritedLengths[place] = mark
+        for place in changed {
+            let address = Address(bits: Address.Bits(truncatingIfNeeded: place) << (Address.bitWidth - rootBits))
+            if let node = tree.find(Prefix(address, length: rootBits + 1)) {
+                rebuild(node, tree, isRoot: true)
+            } else {
+                fill(place)
+            }
         }
     }
 
-    private func roots(under prefix: Prefix<Address>) -> Range<Int> {
-        let first = Int(root(of: prefix))
-        return first..<(first + 1 << (rootBits - prefix.length))
+    /// Lets a root without a node of its own say what it inherits.
+    private mutating func fill(_ place: Int) {
+        for cell in place * 64..<(place + 1) * 64 { direct[cell] = bases.values[place] }
     }
 
     private mutating func addNode() -> UInt32 {
-        guard freeNode != 0 else {
-            nodes.append(Node())
-            return UInt32(truncatingIfNeeded: nodes.count - 1)
+        guard freeNode != .max else {
+            let place = words.count / (2 * Self.wordsPerHalf)
+            words.append(contentsOf: repeatElement(0, count: 2 * Self.wordsPerHalf))
+            return UInt32(truncatingIfNeeded: place)
         }
         let place = freeNode
-        freeNode = nodes[Int(place)].base
-        nodes[Int(place)] = Node()
+        let first = word(Int(place), 0)
+        freeNode = UInt32(truncatingIfNeeded: words[first])
+        words[first] = 0
         return place
     }
 
-    private mutating func clear(_ place: UInt32) {
-        let node = nodes[Int(place)]
-        if node.base != 0 { runs.release(node.base, count: node.starts.nonzeroBitCount) }
-        guard Int(place) >= 1 << rootBits else {
-            nodes[Int(place)].starts = 1
-            nodes[Int(place)].base = 0
-            return
-        }
-        nodes[Int(place)].base = freeNode
-        freeNode = place
+    /// Empties a root, but for what it inherits, and frees a deeper node.
+    private mutating func clear(_ place: UInt32, isRoot: Bool) {
+        let place = Int(place)
+        guard !isRoot else { return fill(place) }
+        for side in 0...1 { write(InlineArray<32, UInt32>(repeating: 0), to: word(place, side)) }
+        setInherited(0, at: place)
+        words[word(place, 0)] = UInt64(freeNode)
+        freeNode = UInt32(truncatingIfNeeded: place)
     }
 
     /// Writes a node's slots from the tree and tells its children what they inherit.
-    private mutating func rebuild(_ index: Int, _ tree: PrefixTree<Address>) {
-        var slots = InlineArray<64, UInt32>(repeating: 0)
+    private mutating func rebuild(_ index: Int, _ tree: PrefixTree<Address>, isRoot: Bool) {
+        let place = Int(tree.nodes[index].compiled)
+        var slots = InlineArray<64, UInt32>(repeating: isRoot ? bases.values[place] : 0)
         tree.paint(index, into: &slots)
         for slot in tree.childSlots(of: index) {
             guard let child = tree.child(of: index, slot: slot) else { continue }
             let place = tree.nodes[child].compiled
-            nodes[Int(place)].inherited = slots[slot]
+            setInherited(slots[slot], at: Int(place))
             slots[slot] = Self.childFlag | place
         }
-        var starts: UInt64 = 1
-        for slot in 1..<64 where slots[slot] != slots[slot - 1] { starts |= 1 << UInt64(slot) }
-        let place = Int(tree.nodes[index].compiled)
-        let old = nodes[place].base == 0 ? 0 : nodes[place].starts.nonzeroBitCount
-        let isBlank = starts == 1 && slots[0] == 0
-        let base = runs.resize(nodes[place].base, from: old, to: isBlank ? 0 : starts.nonzeroBitCount)
-        nodes[place].starts = starts
-        nodes[place].base = base
-        guard !isBlank else { return }
-        var cell = Int(base)
-        var left = starts
-        while left != 0 {
-            runs.cells[cell] = slots[left.trailingZeroBitCount]
-            cell += 1
-            left &= left - 1
+        guard !isRoot else {
+            for slot in 0..<64 { direct[place * 64 + slot] = slots[slot] }
+            return
+        }
+        write(InlineArray<32, UInt32> { slots[$0] }, to: word(place, 0))
+        write(InlineArray<32, UInt32> { slots[$0 + 32] }, to: word(place, 1))
+    }
+
+    /// Writes the slots of one half.
+    private mutating func write(_ slots: InlineArray<32, UInt32>, to first: Int) {
+        var starts: UInt32 = 0
+        var covered: UInt32 = 0
+        var before: UInt32 = 0
+        for slot in 0..<32 {
+            let bit: UInt32 = 1 &<< UInt32(truncatingIfNeeded: slot)
+            if slots[slot] != 0 { covered |= bit }
+            if slots[slot] != 0, slots[slot] != before { starts |= bit }
+            before = slots[slot]
+        }
+        let oldRun = UInt32(truncatingIfNeeded: words[first + 1] >> 32)
+        let old = UInt32(truncatingIfNeeded: words[first]).nonzeroBitCount
+        let new = starts.nonzeroBitCount
+        let run = runs.resize(oldRun, from: oldRun == 0 ? 0 : old, to: new <= Self.inlineCellsMax ? 0 : new)
+        words[first] = UInt64(starts) | UInt64(covered) << 32
+        words[first + 1] = words[first + 1] & 0xFFFF_FFFF | UInt64(run) << 32
+        for (cell, slot) in SetBits(word: UInt64(starts)).enumerated() {
+            if run != 0 {
+                runs.cells[Int(run) + cell] = slots[slot]
+            } else {
+                let word = first + 2 + cell / 2
+                let shift = UInt64(cell & 1) << 5
+                words[word] = words[word] & ~(0xFFFF_FFFF << shift) | UInt64(slots[slot]) << shift
+            }
         }
     }
 
     /// Memory held.
-    var byteCount: Int { nodes.capacity * MemoryLayout<Node>.stride + inheritedLengths.capacity + runs.byteCount }
+    var byteCount: Int {
+        direct.capacity * MemoryLayout<UInt32>.stride + bases.byteCount
+            + words.capacity * MemoryLayout<UInt64>.stride + runs.byteCount
+    }
 }

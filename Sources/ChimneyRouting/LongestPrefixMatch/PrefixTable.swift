@@ -11,8 +11,8 @@ public enum PrefixTableError: Error, Equatable, Sendable {
 /// Longest-prefix match: which value belongs to the longest prefix that contains an address.
 ///
 /// Beside the prefixes in order the table keeps a structure made for looking up, which grows with the table: boundaries to
-/// search while there are few prefixes, and then a trie with a direct first step of 6, 12 or 18 bits. A change touches one to
-/// three of its nodes, or, for a prefix shorter than the first step, the roots under it. Crossing a size makes it anew.
+/// search while there are few prefixes, and then a trie with a direct first step of 12, 18 or 24 bits. A change touches one to
+/// three of its nodes, or, for a short prefix, the nodes under it. Crossing a size makes it anew.
 ///
 /// A copy shares its memory with the original until one of them changes, so that a copy serves as a snapshot for readers.
 public struct PrefixTable<Address: InternetAddress>: Sendable {
@@ -36,11 +36,19 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     private var tree = PrefixTree<Address>()
     private var path: [PrefixTree<Address>.Step] = []
     private var freed: [UInt32] = []
+    /// How many prefixes are served by the search over ranges, and by a first step of 12 and of 18 bits; more have one of 24.
+    private let sizes: InlineArray<3, Int>
     /// The largest number of prefixes; one more is refused.
     public let prefixesMax: Int
 
     /// An empty table.
-    public init(prefixesMax: Int = 2_000_000) { self.prefixesMax = max(0, prefixesMax) }
+    public init(prefixesMax: Int = 2_000_000) { self.init(prefixesMax: prefixesMax, sizes: [32, 512, 131_072]) }
+
+    /// A table that changes its form at other sizes, so that tests meet every form with few prefixes.
+    init(prefixesMax: Int, sizes: InlineArray<3, Int>) {
+        self.prefixesMax = max(0, prefixesMax)
+        self.sizes = sizes
+    }
 
     // MARK: Lookups
 
@@ -49,6 +57,28 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     public func lookup(_ address: Address) -> UInt32? {
         let word = word(for: address.bits)
         return word == 0 ? nil : word &- 1
+    }
+
+    /// The value of the longest prefix that contains `address`, or `none` when none does.
+    ///
+    /// Made without a branch on the outcome, which for unforeseeable addresses costs more than the lookup.
+    @inlinable
+    public func lookup(_ address: Address, orElse none: UInt32) -> UInt32 {
+        let word = word(for: address.bits)
+        return word == 0 ? none : word &- 1
+    }
+
+    /// Looks up many addresses at once: `values` gets one value for each, `UInt32.max` where no prefix contains the address.
+    ///
+    /// Addresses beyond the end of `values` are not looked up.
+    @inlinable
+    public func lookup(_ addresses: Span<Address>, into values: inout MutableSpan<UInt32>) {
+        let count = min(addresses.count, values.count)
+        switch form {
+        case .trie: trie.lookup(addresses, into: &values)
+        case .ranges: for k in 0..<count { values[k] = ranges.lookup(addresses[k].bits) &- 1 }
+        case .suspended: for k in 0..<count { values[k] = .max }
+        }
     }
 
     /// What ``lookup(_:)`` finds, one higher; 0 for nothing.
@@ -66,8 +96,8 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     /// Gives a prefix a value, or a new value.
     ///
     /// - Throws: ``PrefixTableError``; the table is then as before.
-    /// - Complexity: a few hundred nanoseconds; O(2^(18 - length)) for a prefix shorter than the first step; the change that
-    ///   crosses a size costs a pass over all prefixes.
+    /// - Complexity: about a microsecond in a full table; some ten for lengths of 13 to 18; the change that crosses a size costs
+    ///   a pass over all prefixes.
     public mutating func insert(_ prefix: Prefix<Address>, value: UInt32) throws(PrefixTableError) {
         guard value <= Self.valueMax else { throw .valueTooLarge(value) }
         guard tree.count < prefixesMax || tree[prefix] != nil else { throw .tableFull(prefixesMax: prefixesMax) }
@@ -131,8 +161,8 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         let known = tree.set(prefix, .init(tag: tag, value: word), path: &path)
         switch form {
         case .suspended: break
-        case .ranges where tree.count <= Self.prefixesMax(rootBits: 0): ranges.compile(tree)
-        case .trie where tree.count <= Self.prefixesMax(rootBits: trie.rootBits):
+        case .ranges where tree.count <= sizeMax(rootBits: 0): ranges.compile(tree)
+        case .trie where tree.count <= sizeMax(rootBits: trie.rootBits):
             trie.update(prefix, &tree, path: path, known: known)
         case .ranges, .trie: resume()
         }
@@ -146,7 +176,7 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         switch form {
         case .suspended: break
         case .ranges: ranges.compile(tree)
-        case .trie where tree.count >= Self.prefixesMax(rootBits: trie.rootBits - 6) / 2:
+        case .trie where tree.count >= sizeMax(rootBits: trie.rootBits - 6) / 2:
             trie.remove(prefix, tree, path: path, freed: freed)
         case .trie: resume()
         }
@@ -170,30 +200,23 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         trie = ForwardingTrie(rootBits: 0)
     }
 
-    /// How many prefixes are served with a first step of `rootBits` bits; 0 stands for the search over ranges.
+    /// How many prefixes are served with these root bits; 0 stands for the search over ranges.
     ///
     /// A table shrinks to the form below when it has half of what that form serves, so that it does not swing between two.
-    private static func prefixesMax(rootBits: Int) -> Int {
-        switch rootBits {
-        case 0: 32
-        case 6: 512
-        case 12: 16_384
-        case _: .max
-        }
-    }
+    private func sizeMax(rootBits: Int) -> Int { rootBits < 18 ? sizes[rootBits / 6] : .max }
 
     /// Makes the lookup structure anew, in the form that suits the number of prefixes.
     @specialized(where Address == IPv4Address)
     @specialized(where Address == IPv6Address)
     package mutating func resume() {
         suspend()
-        guard tree.count > Self.prefixesMax(rootBits: 0) else {
+        guard tree.count > sizeMax(rootBits: 0) else {
             ranges.compile(tree)
             form = .ranges
             return
         }
         var rootBits = 6
-        while tree.count > Self.prefixesMax(rootBits: rootBits) { rootBits += 6 }
+        while tree.count > sizeMax(rootBits: rootBits) { rootBits += 6 }
         trie = ForwardingTrie(rootBits: rootBits)
         trie.compile(&tree)
         form = .trie

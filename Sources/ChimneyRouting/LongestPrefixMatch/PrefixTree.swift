@@ -82,7 +82,8 @@ struct PrefixTree<Address: InternetAddress>: Sendable {
         return Int(runs.cells[Int(nodes[node].links) + rank])
     }
 
-    private func find(_ prefix: Prefix<Address>) -> Int? {
+    /// The node that holds a prefix, or would.
+    func find(_ prefix: Prefix<Address>) -> Int? {
         let target = Self.depth(prefix.length)
         var node = 0
         for depth in stride(from: 0, to: target, by: 6) {
