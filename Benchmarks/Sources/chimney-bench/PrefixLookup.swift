@@ -11,12 +11,12 @@ func benchPrefixLookup(seconds: Double) throws {
     report("lpm-memory", Double(table.byteCount), "bytes", ",\"prefixes\":\(table.count)")
     for (name, keys) in [("lpm-uniform", Prefixes.uniformKeys()), ("lpm-own", Prefixes.ownKeys(prefixes))] {
         var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-        for key in keys { digest = (digest ^ UInt64(table.lookup(key) ?? 0)) &* 0x100_0000_01b3 }
+        for key in keys { digest = (digest ^ UInt64(table.lookup(key, orElse: 0))) &* 0x100_0000_01b3 }
         var count = 0
         var sum: UInt64 = 0
         let start = nanoseconds()
         repeat {
-            for key in keys { sum &+= UInt64(table.lookup(key) ?? 0) }
+            for key in keys { sum &+= UInt64(table.lookup(key, orElse: 0)) }
             count += keys.count
         } while Double(nanoseconds() - start) < seconds * 1e9
         let spent = Double(nanoseconds() - start)
