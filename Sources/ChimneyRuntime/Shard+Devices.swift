@@ -28,9 +28,11 @@
             }
             var batch = PacketQueue()
             do throws(LinkDriverError) {
-                let count = try port.driver.receive(
-                    into: &batch, packetsMax: settings.framesPerRoundMax, pool: pool, at: now)
-                port.mayHaveMore = port.descriptor != nil && count >= settings.framesPerRoundMax
+                // Twice what came last: a single frame is answered before the device is asked for a second.
+                let asked = min(max(1, port.lastCount &* 2), settings.framesPerRoundMax)
+                let count = try port.driver.receive(into: &batch, packetsMax: asked, pool: pool, at: now)
+                port.lastCount = count
+                port.mayHaveMore = port.descriptor != nil && count >= asked
                 if count > 0 {
                     hasProgress = true
                     port.faultCount = 0

@@ -115,8 +115,9 @@
         func wait() {
             var isBusy = hasProgress || !jobs.isEmpty || inbox.hasEntries || isStopping
             for port in readyPorts where port.mayHaveMore { isBusy = true }
-            if !isBusy, settings.spin > .zero, now - lastWork < settings.spin { isBusy = true }
-            if isBusy {
+            let isSpinning = settings.spin > .zero && now - lastWork < settings.spin
+            if isSpinning, askDevices() { return }
+            if isBusy || isSpinning {
                 if poller.watchedCount > 0 { poll(atMost: .zero) }
                 return
             }
@@ -125,6 +126,18 @@
             guard inbox.prepareToSleep() else { return }
             poll(atMost: deadline == .never ? nil : deadline - Instant(nanoseconds: chimney_monotonic()))
             inbox.wokeUp()
+        }
+
+        /// Has every device read in the next round instead of asking the poller which are ready; `false` each
+        /// sixteenth time, so that write readiness and broken devices are noticed, and where there are many.
+        private func askDevices() -> Bool {
+            spinCount &+= 1
+            guard spinCount & 15 != 0, poller.watchedCount > 0, poller.watchedCount <= 4 else { return false }
+            for case let port? in ports where port.descriptor != nil && !port.mayHaveMore {
+                port.mayHaveMore = true
+                readyPorts.append(port)
+            }
+            return true
         }
 
         func poll(atMost span: TimeSpan?) {

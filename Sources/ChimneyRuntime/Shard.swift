@@ -66,6 +66,8 @@
         var freeAlarms: [UInt32] = []
         var hasProgress = false
         var lastWork = Instant.zero
+        /// Rounds spent polling, to ask the poller now and then.
+        var spinCount: UInt32 = 0
         var isStopping = false
         var captureCount: UInt64 = 0
 

@@ -80,6 +80,8 @@
         var downSince = Instant.zero
         /// Whether more frames may wait than the last round took.
         var mayHaveMore = false
+        /// How many frames the last read gave.
+        var lastCount = 0
         /// Failures in a row.
         var faultCount = 0
         var captures: [CaptureTap] = []
