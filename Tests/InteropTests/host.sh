@@ -76,23 +76,26 @@ host_udp() {
     check "$1: chargen answers with characters" 10 within "$1-k" python3 "$here/udp.py" chargen 10.7.0.2 19
 }
 
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
 # The same ten echo requests and replies must be in both captures.
 host_capture() {
     if ! command -v tshark >/dev/null || ! command -v tcpdump >/dev/null; then
         skip "$1: tshark reads chimney capture" "there is no tshark or no tcpdump"
         return
     fi
-    local fields=(-T fields -e ip.src -e ip.dst -e icmp.type -e icmp.seq -e frame.len) mine theirs pid
+    local fields=(-T fields -e ip.src -e ip.dst -e icmp.type -e icmp.seq -e frame.len) mine theirs pid dump
     within "$1-k" tcpdump -i "$kernel_device" -U -w "$work/$1-kernel.pcap" -c 20 icmp >"$work/$1-tcpdump.log" 2>&1 &
-    pids+=($!)
+    dump=$!
+    pids+=("$dump")
     ask capture eth0 -w "$work/$1.pcapng" -c 20 --seconds 15 icmp >"$work/$1-capture.log" 2>&1 &
     pid=$!
     until_true 5 grep -q listening "$work/$1-tcpdump.log" || true
     sleep 0.5
     within "$1-k" ping -n -q -c 10 -i 0.05 -s 300 10.7.0.2 >/dev/null 2>&1 || true
     wait "$pid" || true
-    until_true 5 test -s "$work/$1-kernel.pcap" || true
-    sleep 0.5
+    # It ends by itself with the 20th frame, and has written all of them only then.
+    until_true 15 ended "$dump" || true
     mine=$(tshark -r "$work/$1.pcapng" "${fields[@]}" 2>"$work/$1-tshark.log" | sort) || true
     theirs=$(tshark -r "$work/$1-kernel.pcap" "${fields[@]}" 2>/dev/null | sort) || true
     if [ "$(wc -l <<<"$mine")" -eq 20 ] && [ "$mine" = "$theirs" ]; then
