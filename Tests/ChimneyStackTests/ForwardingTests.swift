@@ -6,7 +6,7 @@ import Testing
 
 /// One router between two links, its frames made and read by hand.
 final class Crossing {
-    let pool = PacketPool(packetsMax: 4_096, largeMax: 16)
+    let pool: PacketPool
     var router: VirtualStack
     let west: InterfaceIndex
     let east: InterfaceIndex
@@ -15,12 +15,17 @@ final class Crossing {
     static var host: IPv4Address { IPv4Address(10, 0, 1, 9) }
     static var far: IPv4Address { IPv4Address(10, 0, 2, 9) }
 
-    init(forwards: Bool = true, eastMTU: Int = 1_500, settings: StackSettings = StackSettings()) throws {
+    init(
+        forwards: Bool = true, westForwards: Bool = true, eastForwards: Bool = true, eastMTU: Int = 1_500,
+        pool: PacketPool = PacketPool(packetsMax: 4_096, largeMax: 16), settings: StackSettings = StackSettings()
+    ) throws {
+        self.pool = pool
         var settings = settings
         settings.forwarding = forwards
         router = VirtualStack(name: "router", settings: settings, pool: pool, random: StackRandom(seed: 3))
-        west = try router.attach(InterfaceDescription(name: "west", kind: .ip))
-        east = try router.attach(InterfaceDescription(name: "east", kind: .ip, mtu: eastMTU))
+        west = try router.attach(InterfaceDescription(name: "west", kind: .ip, forwards: westForwards))
+        east = try router.attach(
+            InterfaceDescription(name: "east", kind: .ip, mtu: eastMTU, forwards: eastForwards))
         try router.addAddress(IPv4Address(10, 0, 1, 1), prefixLength: 24, to: west, at: now)
         try router.addAddress(IPv4Address(10, 0, 2, 1), prefixLength: 24, to: east, at: now)
     }

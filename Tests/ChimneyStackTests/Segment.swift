@@ -5,7 +5,7 @@ import Testing
 
 /// One link with two stacks on it, moved by hand: what a test does not pump does not travel.
 final class Segment {
-    let pool = PacketPool(packetsMax: 8_192, largeMax: 64)
+    let pool: PacketPool
     var left: VirtualStack
     var right: VirtualStack
     let leftIndex: InterfaceIndex
@@ -17,8 +17,10 @@ final class Segment {
 
     init(
         kind: LinkKind = .ethernet, mtu: Int = 1_500, seed: UInt64 = 1, leftSettings: StackSettings = StackSettings(),
-        rightSettings: StackSettings = StackSettings(), isResolved: Bool = true
+        rightSettings: StackSettings = StackSettings(), isResolved: Bool = true,
+        pool: PacketPool = PacketPool(packetsMax: 8_192, largeMax: 64)
     ) throws {
+        self.pool = pool
         left = VirtualStack(name: "left", settings: leftSettings, pool: pool, random: StackRandom(seed: seed))
         right = VirtualStack(name: "right", settings: rightSettings, pool: pool, random: StackRandom(seed: seed + 1))
         let near = InterfaceDescription(name: "eth0", kind: kind, mac: MACAddress(bits: 0x0200_0000_0001), mtu: mtu)
@@ -105,8 +107,8 @@ final class Segment {
         #expect(right.conservation.isKept, "right: \(right.conservation)", sourceLocation: location)
     }
 
-    static func packet(_ bytes: [UInt8], _ pool: PacketPool) -> Packet {
-        guard var packet = pool.allocate(headroom: 128, count: bytes.count), packet.extend(by: bytes.count) else {
+    static func packet(_ bytes: [UInt8], _ pool: PacketPool, headroom: Int = 128) -> Packet {
+        guard var packet = pool.allocate(headroom: headroom, count: bytes.count), packet.extend(by: bytes.count) else {
             preconditionFailure("a test's pool is large enough")
         }
         var span = packet.mutableBytes

@@ -182,6 +182,17 @@ import Testing
         #expect(TestNames.scriptNames(in: "def ping():\n  pass\nflood() {\n}\n") == ["ping", "flood"])
     }
 
+    @Test func dropReasonThatNoTestSeesIsFound() {
+        let reasons = DropReasons.declared(
+            in: sample("enum DropReason: UInt8 {\n    // Kinds.\n    case a, bad, c\n    case last\n    case .a: 1\n}"))
+        #expect(reasons == ["a", "bad", "c", "last"])
+        #expect(DropReasons.declared(in: sample("enum Other {\n    case a\n}")).isEmpty)
+        let test = SourceText(
+            path: "Tests/StackTests/A.swift",
+            content: "#expect(x.dropped(.a) == 1)\n#expect(y == .c)\n// z == .bad\n#expect(e == .last(1))")
+        #expect(DropReasons.unseen(reasons, by: [test]) == ["bad", "last"])
+    }
+
     @Test func traceThatNothingRunsIsFound() {
         let traces = ["Tests/TraceTests/Traces/a.trace", "Tests/TraceTests/Traces/b.trace"]
         let byName = SourceText(path: "Tests/TraceTests/A.swift", content: "run(\"a\")")

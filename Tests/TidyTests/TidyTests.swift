@@ -55,6 +55,15 @@ import Testing
         }
     }
 
+    @Test func everyDropReasonIsSeenByATest() throws {
+        let reasons = try SourceTree.sources(under: "Sources/ChimneyStack").flatMap(DropReasons.declared(in:))
+        try #require(!reasons.isEmpty)
+        let tests = try SourceTree.sources(under: "Tests").filter { $0.module != "TidyTests" }
+        for reason in DropReasons.unseen(reasons, by: tests) {
+            Issue.record("no test sees a packet die of '\(reason)'")
+        }
+    }
+
     @Test func linksOfPagesResolve() throws {
         let pages = SourceTree.topLevel(endingIn: ".md") + SourceTree.paths(under: "docs", endingIn: ".md")
         for path in pages {
