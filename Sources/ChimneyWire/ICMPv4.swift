@@ -137,22 +137,6 @@ public enum ICMPv4Content: ~Escapable {
     case addressMaskReply(ICMPv4Query, mask: IPv4Address)
 }
 
-/// What joins an ICMPv4 reply to its request.
-@frozen
-public struct ICMPv4Query: Hashable, Sendable, BitwiseCopyable {
-    /// Which of the askers.
-    public var identifier: UInt16
-    /// Which of its questions.
-    public var sequence: UInt16
-
-    /// A query with these numbers.
-    @inlinable
-    public init(identifier: UInt16, sequence: UInt16) {
-        self.identifier = identifier
-        self.sequence = sequence
-    }
-}
-
 /// Three times in milliseconds since midnight UT (RFC 792); the highest bit marks another unit.
 @frozen
 public struct ICMPv4Timestamps: Hashable, Sendable, BitwiseCopyable {

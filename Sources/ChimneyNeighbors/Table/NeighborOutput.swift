@@ -33,7 +33,7 @@ public enum NeighborRefusal: Error, Hashable, Sendable, CaseIterable {
 }
 
 /// A question that the table wants asked on a link.
-package struct NeighborSolicitation<Address: InternetAddress>: Hashable, Sendable {
+package struct NeighborQuestion<Address: InternetAddress>: Hashable, Sendable {
     /// Whom to ask for.
     package let address: Address
     /// Where to ask.
@@ -87,7 +87,7 @@ package struct NeighborOutput<Address: InternetAddress>: ~Copyable {
     /// What becomes of them.
     package var runs = OutputList<NeighborRun<Address>>()
     /// Questions to ask.
-    package var solicitations = OutputList<NeighborSolicitation<Address>>()
+    package var solicitations = OutputList<NeighborQuestion<Address>>()
     /// News; at most ``OutputList/newsMax`` are kept for a reader that does not come.
     package var events = OutputList<NeighborEvent<Address>>()
 

@@ -253,7 +253,7 @@ extension NeighborTable {
         entries[number].solicitationsLeft -= 1
         timers.set(number, to: now + settings.retransmit)
         output.solicitations.append(
-            NeighborSolicitation(address: entries[number].address, interface: entries[number].interface, mac: mac))
+            NeighborQuestion(address: entries[number].address, interface: entries[number].interface, mac: mac))
     }
 
     private mutating func fail(_ number: Int, at now: Instant, output: inout NeighborOutput<Address>) {
