@@ -90,13 +90,17 @@ let package = Package(
             name: "ChimneyRuntime",
             dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack"],
             swiftSettings: settings),
+        .target(
+            name: "JoinedStacks", dependencies: ["Chimney"], path: "Tests/JoinedStacks", swiftSettings: settings),
         .testTarget(
-            name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives"], swiftSettings: settings),
+            name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
+            swiftSettings: settings),
         .target(
             name: "ChimneySockets", dependencies: ["ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"],
             swiftSettings: settings),
         .testTarget(
-            name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives"], swiftSettings: settings),
+            name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
+            swiftSettings: settings),
         .target(
             name: "Chimney",
             dependencies: [

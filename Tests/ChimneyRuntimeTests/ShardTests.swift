@@ -1,5 +1,6 @@
 #if os(Linux)
     import Chimney
+    import JoinedStacks
     import Testing
 
     @Suite struct ShardTests {
@@ -97,7 +98,7 @@
             let server = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
             try await client.send([1, 2, 3], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
-            _ = try await server.receive(deadline: Shard.clock + .seconds(5))
+            _ = try await server.receive(deadline: TwoStacks.patience)
             try await world.red.endCapture(capture)
             await world.shard.stop()
             var reader = try CaptureReader(sink.bytes)

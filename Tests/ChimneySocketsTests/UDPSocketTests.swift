@@ -1,6 +1,7 @@
 #if os(Linux)
     import Chimney
     import ChimneyPrimitives
+    import JoinedStacks
     import Testing
 
     private let echoPort: UInt16 = 7
@@ -31,7 +32,7 @@
             try await client.connect(to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
             for number in 0..<200 as Range<UInt8> {
                 try await client.send([number, 1, 2, 3])
-                let answer = try await client.receive(deadline: Shard.clock + .seconds(5))
+                let answer = try await client.receive(deadline: TwoStacks.patience)
                 #expect(answer.bytes == [number, 1, 2, 3])
                 #expect(answer.peer == IPv4Endpoint(TwoStacks.blueAddress, echoPort))
             }
@@ -49,7 +50,7 @@
                     #expect(world.shard.isCurrent)
                     let bytes: [UInt8] = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
                     try client.trySend(bytes.span.octets, to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
-                    let answer = try await client.receive(deadline: Shard.clock + .seconds(5))
+                    let answer = try await client.receive(deadline: TwoStacks.patience)
                     #expect(world.shard.isCurrent)
                     if answer.bytes == bytes { answers += 1 }
                 }
@@ -68,7 +69,7 @@
             let reader = Task(executorPreference: world.shard) {
                 var numbers: [UInt32] = []
                 while numbers.count < 10_000 {
-                    for message in try await server.receiveBatch(max: 64, deadline: Shard.clock + .seconds(5)) {
+                    for message in try await server.receiveBatch(max: 64, deadline: TwoStacks.patience) {
                         numbers.append(message.bytes.reduce(0) { $0 << 8 | UInt32($1) })
                     }
                 }
@@ -97,7 +98,7 @@
             await #expect(throws: UDPError.deadlinePassed) { try await socket.receive(deadline: .zero) }
             let client = try await UDPSocket.open(on: world.red)
             try await client.send([5], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
-            #expect(try await socket.receive(deadline: Shard.clock + .seconds(5)).bytes == [5])
+            #expect(try await socket.receive(deadline: TwoStacks.patience).bytes == [5])
             await world.shard.stop()
         }
 
@@ -113,7 +114,7 @@
             try await Task.sleep(for: .milliseconds(5))
             onShard.cancel()
             await #expect(throws: UDPError.cancelled) { try await onShard.value }
-            let patient = Task { try await socket.receive(deadline: Shard.clock + .seconds(5)) }
+            let patient = Task { try await socket.receive(deadline: TwoStacks.patience) }
             let client = try await UDPSocket.open(on: world.red)
             try await client.send([6], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
             #expect(try await patient.value.bytes == [6])
@@ -127,7 +128,7 @@
             try await client.connect(to: peer)
             try await client.send([1])
             await #expect(throws: UDPError.network(.portUnreachable(peer))) {
-                try await client.receive(deadline: Shard.clock + .seconds(5))
+                try await client.receive(deadline: TwoStacks.patience)
             }
             // The error was thrown once.
             await #expect(throws: UDPError.deadlinePassed) {

@@ -1,17 +1,20 @@
 #if os(Linux)
-    import Chimney
+    package import Chimney
 
     /// Two stacks on one shard, 10.0.0.1 and 10.0.0.2, joined by a pipe.
-    struct TwoStacks {
-        let shard: Shard
-        let red: StackHandle
-        let blue: StackHandle
-        let redInterface: InterfaceIndex
+    package struct TwoStacks {
+        package let shard: Shard
+        package let red: StackHandle
+        package let blue: StackHandle
+        package let redInterface: InterfaceIndex
 
-        static var redAddress: IPv4Address { IPv4Address(10, 0, 0, 1) }
-        static var blueAddress: IPv4Address { IPv4Address(10, 0, 0, 2) }
+        /// How long to wait for what must come: other tests of the run may keep every thread for some seconds.
+        package static var patience: Instant { Shard.clock + .seconds(30) }
 
-        init(settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds()) async throws {
+        package static var redAddress: IPv4Address { IPv4Address(10, 0, 0, 1) }
+        package static var blueAddress: IPv4Address { IPv4Address(10, 0, 0, 2) }
+
+        package init(settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds()) async throws {
             shard = try Shard(name: "test", settings: settings)
             red = try await shard.addStack(named: "red", random: StackRandom(seed: 1))
             blue = try await shard.addStack(named: "blue", random: StackRandom(seed: 2))
@@ -31,10 +34,11 @@
     }
 
     /// The ends of a pipe, handed to one shard and touched on its thread only.
-    struct PipeEnds: @unchecked Sendable {
+    package struct PipeEnds: @unchecked Sendable {
         private let pipe = Pipe()
-        var left: any LinkDriver { pipe.left }
-        var right: any LinkDriver { pipe.right }
-        func cut() { pipe.left.cut() }
+        package init() {}
+        package var left: any LinkDriver { pipe.left }
+        package var right: any LinkDriver { pipe.right }
+        package func cut() { pipe.left.cut() }
     }
 #endif
