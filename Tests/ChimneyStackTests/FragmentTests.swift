@@ -42,11 +42,12 @@ import Testing
         }
     }
 
-    @Test func overlapCondemnsTheDatagram() throws {
+    @Test(arguments: [[0, 1, 2], [1, 0, 2]])
+    func overlapCondemnsTheDatagram(order: [Int]) throws {
         let (segment, socket) = try receiving()
         var pieces = fragments([UInt8](repeating: 1, count: 100), step: 40)
         pieces[1].fragmentWord -= 1
-        for piece in pieces { segment.giveRight(piece.frame) }
+        for place in order { segment.giveRight(pieces[place].frame) }
         #expect(segment.right.receiveAll(socket).isEmpty)
         #expect(segment.right.ledger.dropped(.fragmentOverlap) == 2)
         segment.pass(.seconds(100))
