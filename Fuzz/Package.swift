@@ -27,6 +27,8 @@ let fuzzers: [Target] = [
     fuzzer("IPv4Options"),
     fuzzer("UDP"),
     fuzzer("ICMPv4"),
+    fuzzer("ICMPv6"),
+    fuzzer("NDP"),
     fuzzer("IPv6"),
     fuzzer("Capture", ["ChimneyCapture", "ChimneyPrimitives"]),
     fuzzer(

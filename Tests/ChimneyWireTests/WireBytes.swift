@@ -51,6 +51,7 @@ extension StackRandom {
     }
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in number(0...255) } }
     mutating func address() -> IPv4Address { IPv4Address(bits: number(0...UInt32.max)) }
+    mutating func address6() -> IPv6Address { IPv6Address(high: next(), low: next()) }
     mutating func mac() -> MACAddress { MACAddress(bits: next()) }
 }
 
