@@ -20,6 +20,7 @@ let package = Package(
         .library(name: "ChimneyControl", targets: ["ChimneyControl"]),
         .library(name: "ChimneyPrimitives", targets: ["ChimneyPrimitives"]),
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
+        .library(name: "ChimneyAddressing", targets: ["ChimneyAddressing"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
         .library(name: "ChimneyRouting", targets: ["ChimneyRouting"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
@@ -130,13 +131,21 @@ let package = Package(
         .testTarget(
             name: "ChimneyNeighborsTests", dependencies: ["ChimneyNeighbors", "ChimneyPrimitives", "ChimneyWire"],
             swiftSettings: settings),
+        .target(
+            name: "ChimneyAddressing", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyAddressingTests", dependencies: ["ChimneyAddressing", "ChimneyPrimitives", "ChimneyWire"],
+            swiftSettings: settings),
         .target(name: "ChimneyRouting", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyRoutingTests", dependencies: ["ChimneyPrimitives", "ChimneyRouting"], swiftSettings: settings),
         .target(name: "ChimneyLink", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .target(
             name: "ChimneyStack",
-            dependencies: ["ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting"],
+            dependencies: [
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyNeighbors",
+                "ChimneyRouting",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyStackTests",

@@ -5,7 +5,7 @@ enum ImportTable {
     private static let base = ["Synchronization"]
     private static let siblings = ["ChimneyPrimitives", "ChimneyWire"]
     private static let engines = [
-        "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyMulticast", "ChimneyTCP",
+        "ChimneyLink", "ChimneyAddressing", "ChimneyNeighbors", "ChimneyRouting", "ChimneyMulticast", "ChimneyTCP",
     ]
     private static let platform = ["Glibc", "Foundation", "FoundationEssentials", "Dispatch"]
     private static let stack = base + siblings + engines
@@ -15,6 +15,7 @@ enum ImportTable {
         "ChimneyPrimitives": Set(base),
         "ChimneyWire": ["ChimneyPrimitives"],
         "ChimneyLink": Set(base + siblings),
+        "ChimneyAddressing": Set(siblings),
         "ChimneyNeighbors": Set(siblings),
         "ChimneyRouting": Set(siblings),
         "ChimneyMulticast": Set(siblings),

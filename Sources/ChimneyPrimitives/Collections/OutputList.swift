@@ -1,0 +1,43 @@
+/// Elements taken in the order they came; its memory is kept for the next ones.
+package struct OutputList<Element> {
+    private var elements: [Element] = []
+    private var taken = 0
+    /// How many were not kept because nobody took the earlier ones.
+    package private(set) var missed = 0
+
+    /// An empty list.
+    package init() {}
+
+    /// The most news kept for a reader that does not come.
+    package static var newsMax: Int { 256 }
+
+    /// How many are left to take.
+    package var count: Int { elements.count - taken }
+    /// Whether all are taken.
+    package var isEmpty: Bool { taken == elements.count }
+
+    /// Takes the next one.
+    package mutating func next() -> Element? {
+        guard taken < elements.count else { return nil }
+        defer {
+            taken += 1
+            if taken == elements.count {
+                elements.removeAll(keepingCapacity: true)
+                taken = 0
+            }
+        }
+        return elements[taken]
+    }
+
+    /// Puts one at the end.
+    package mutating func append(_ element: Element) { elements.append(element) }
+
+    /// Puts one at the end, or counts it as missed when ``newsMax`` are there already.
+    package mutating func appendNews(_ element: Element) {
+        guard count < Self.newsMax else {
+            missed += 1
+            return
+        }
+        elements.append(element)
+    }
+}
