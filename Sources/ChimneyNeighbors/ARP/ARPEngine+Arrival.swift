@@ -61,7 +61,7 @@ extension ARPEngine {
         }
         // A neighbour that this stack talks to is answered whatever the strangers do.
         if !table.isUsed(message.sender, on: interface),
-            !interfaces[place].admitsAnswer(
+            !interfaces[place].answers.admits(
                 at: now, perSecond: settings.answersPerSecondMax, burst: settings.answersBurstMax)
         {
             return .rateLimited
@@ -97,7 +97,7 @@ extension ARPEngine {
             return .conflicting
         case .assigned:
             guard
-                interfaces[place].admitsAnswer(
+                interfaces[place].answers.admits(
                     at: now, perSecond: settings.answersPerSecondMax, burst: settings.answersBurstMax)
             else { return .rateLimited }
             answer(message, at: place, output: &output)

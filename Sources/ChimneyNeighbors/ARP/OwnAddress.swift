@@ -47,8 +47,7 @@ struct ARPInterface {
     var linkPrefixes: [IPv4Prefix] = []
     var proxies: [IPv4Prefix] = []
     var conflictCount = 0
-    /// When the next answer to a stranger would be due at the steady rate; it may run ahead of now by the burst.
-    var answerDue = Instant.zero
+    var answers = AnswerRate()
 
     func position(of address: IPv4Address) -> Int? { addresses.firstIndex { $0.address == address } }
 
@@ -78,13 +77,5 @@ struct ARPInterface {
         guard let published = proxies.filter({ $0.contains(address) }).map(\.length).max() else { return false }
         let local = addresses.map(\.prefix) + linkPrefixes
         return !local.contains { $0.contains(address) && $0.length >= published }
-    }
-
-    /// Takes one answer from the rate, or says that there is none left.
-    mutating func admitsAnswer(at now: Instant, perSecond: Int, burst: Int) -> Bool {
-        let interval = TimeSpan.nanoseconds(1_000_000_000 / Int64(max(1, perSecond)))
-        guard answerDue <= now + interval * max(0, burst - 1) else { return false }
-        answerDue = max(answerDue, now) + interval
-        return true
     }
 }

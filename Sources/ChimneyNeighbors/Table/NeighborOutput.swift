@@ -80,6 +80,26 @@ public struct NeighborEvent<Address: Hashable & Sendable>: Hashable, Sendable {
     public var kind: Kind
 }
 
+/// Something about a neighbour that is a router, for whoever chooses among routers (RFC 4861 §6.3.6 and §7.3.3).
+package struct NeighborRouterEvent<Address: Hashable & Sendable>: Hashable, Sendable {
+    /// What happened.
+    package enum Kind: Hashable, Sendable {
+        /// It said that it is a router, or a silent one is heard again.
+        case reachable
+        /// It no longer answers.
+        case unreachable
+        /// It says that it is no router any more.
+        case ceased
+    }
+
+    /// The neighbour.
+    package var address: Address
+    /// The interface it is on.
+    package var interface: UInt32
+    /// What happened.
+    package var kind: Kind
+}
+
 /// What a neighbour table wants done; the stack empties it after every call.
 package struct NeighborOutput<Address: InternetAddress>: ~Copyable {
     /// Packets that were held, in the order of the runs.
@@ -90,11 +110,13 @@ package struct NeighborOutput<Address: InternetAddress>: ~Copyable {
     package var solicitations = OutputList<NeighborQuestion<Address>>()
     /// News; at most ``OutputList/newsMax`` are kept for a reader that does not come.
     package var events = OutputList<NeighborEvent<Address>>()
+    /// News of routers, bounded alike.
+    package var routers = OutputList<NeighborRouterEvent<Address>>()
 
     package init() {}
 
     /// Whether nothing is wanted.
-    package var isEmpty: Bool { runs.isEmpty && solicitations.isEmpty && events.isEmpty }
+    package var isEmpty: Bool { runs.isEmpty && solicitations.isEmpty && events.isEmpty && routers.isEmpty }
 
     mutating func give(
         _ queue: inout PacketQueue, of address: Address, on interface: UInt32, _ fate: NeighborFate

@@ -60,4 +60,6 @@ public struct NeighborListing<Address: Hashable & Sendable>: Hashable, Sendable 
     public var packetsWaiting: Int
     /// Whether this stack has sent to it; entries learned from a peer's question begin without.
     public var isUsed: Bool
+    /// Whether it said that it is a router; ARP cannot tell (RFC 4861 §5.1).
+    public var isRouter: Bool
 }

@@ -53,6 +53,7 @@ extension NeighborTable {
             if claim == .unsolicited, settings.acceptUnsolicited == .ignore { return .ignored }
             cells[number].mac = mac.bits
             giveBack(number, .send(to: mac), output: &output)
+            routerSpoke(number, output: &output)
             if claim == .answer {
                 becomeReachable(number, at: now, using: &random)
             } else {
@@ -62,6 +63,7 @@ extension NeighborTable {
         case .failed:
             if claim == .unsolicited, settings.acceptUnsolicited == .ignore { return .ignored }
             cells[number].mac = mac.bits
+            routerSpoke(number, output: &output)
             becomeStale(number, at: now)
             return .changed
         case .probe where isKnown && claim == .answer:
@@ -78,6 +80,22 @@ extension NeighborTable {
         _ number: Int, by mac: MACAddress, _ claim: NeighborClaim, at now: Instant, using random: inout StackRandom,
         output: inout NeighborOutput<Address>
     ) -> NeighborVerdict {
+        if let refusal = refusal(of: number, at: now, output: &output) { return refusal }
+        let state = entries[number].state
+        move(number, to: mac, output: &output)
+        if state == .probe, claim == .answer {
+            becomeReachable(number, at: now, using: &random)
+        } else {
+            entries[number].answeredAt = now
+            becomeStale(number, at: now)
+        }
+        return .changed
+    }
+
+    /// Why another link address than the one known is not believed now; `nil` when it is.
+    mutating func refusal(
+        of number: Int, at now: Instant, output: inout NeighborOutput<Address>
+    ) -> NeighborVerdict? {
         if let answered = entries[number].answeredAt, now < answered + settings.overrideHold { return .contradictory }
         let state = entries[number].state
         switch settings.acceptUnsolicited {
@@ -89,19 +107,16 @@ extension NeighborTable {
             startProbing(number, at: now, output: &output)
             return .contradictory
         case .verify, .update:
-            break
+            return nil
         }
+    }
+
+    /// Gives an entry another link address, and news of it.
+    mutating func move(_ number: Int, to mac: MACAddress, output: inout NeighborOutput<Address>) {
         output.events.appendNews(
             NeighborEvent(
                 address: entries[number].address, interface: entries[number].interface,
                 kind: .moved(from: MACAddress(bits: cells[number].mac), to: mac)))
         cells[number].mac = mac.bits
-        if state == .probe, claim == .answer {
-            becomeReachable(number, at: now, using: &random)
-        } else {
-            entries[number].answeredAt = now
-            becomeStale(number, at: now)
-        }
-        return .changed
     }
 }

@@ -14,6 +14,7 @@ extension NeighborTable {
         }
         cells[number].mac = mac.bits
         giveBack(number, .send(to: mac), output: &output)
+        routerSpoke(number, output: &output)
         enter(.permanent, number, at: now, until: nil)
     }
 
@@ -77,7 +78,8 @@ extension NeighborTable {
         return NeighborListing(
             interface: entry.interface, address: entry.address, state: entry.state,
             mac: cell.mac == 0 ? nil : MACAddress(bits: cell.mac), age: now - since, remaining: due.map { $0 - now },
-            packetsWaiting: entry.waiting.map { waiting.count(in: $0) } ?? 0, isUsed: entry.isUsed)
+            packetsWaiting: entry.waiting.map { waiting.count(in: $0) } ?? 0, isUsed: entry.isUsed,
+            isRouter: entry.isRouter)
     }
 }
 

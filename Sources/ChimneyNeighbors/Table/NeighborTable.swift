@@ -31,6 +31,9 @@ package struct NeighborTable<Address: InternetAddress>: ~Copyable {
         var solicitationsLeft = 0
         var isUsed = false
         var wasReachable = false
+        var isRouter = false
+        // A router that is known to be silent; the others were not told to be.
+        var isSilentRouter = false
         var changedAt = Instant.zero
         var answeredAt: Instant?
         var waiting: Int?
@@ -44,6 +47,7 @@ package struct NeighborTable<Address: InternetAddress>: ~Copyable {
     var timers = DeadlineHeap()
     var waiting = WaitingRoom()
     let settings: NeighborSettings
+    var times: [InterfaceTimes] = []
     let key: (UInt64, UInt64)
     /// How many entries there are.
     package private(set) var count = 0
@@ -183,6 +187,7 @@ package struct NeighborTable<Address: InternetAddress>: ~Copyable {
         case .probe:
             guard entries[number].solicitationsLeft > 0 else {
                 guard resolvingCount < settings.resolvingMax else { return fail(number, at: now, output: &output) }
+                routerFellSilent(number, output: &output)
                 return startResolving(number, at: now, output: &output)
             }
             solicit(number, to: MACAddress(bits: cells[number].mac), at: now, output: &output)
@@ -220,7 +225,7 @@ extension NeighborTable {
     }
 
     mutating func becomeReachable(_ number: Int, at now: Instant, using random: inout StackRandom) {
-        let half = TimeSpan.nanoseconds(settings.reachableTime.nanoseconds / 2)
+        let half = TimeSpan.nanoseconds(reachableTime(on: entries[number].interface).nanoseconds / 2)
         cells[number].reachableTime = half + random.delay(upTo: half * 2)
         entries[number].wasReachable = true
         entries[number].answeredAt = now
@@ -241,7 +246,7 @@ extension NeighborTable {
     }
 
     mutating func startProbing(_ number: Int, at now: Instant, output: inout NeighborOutput<Address>) {
-        enter(.probe, number, at: now, until: now + settings.retransmit)
+        enter(.probe, number, at: now, until: now + retransmit(on: entries[number].interface))
         entries[number].solicitationsLeft = settings.unicastSolicitations
         guard entries[number].solicitationsLeft > 0 else { return }
         solicit(number, to: MACAddress(bits: cells[number].mac), at: now, output: &output)
@@ -251,13 +256,14 @@ extension NeighborTable {
         _ number: Int, to mac: MACAddress?, at now: Instant, output: inout NeighborOutput<Address>
     ) {
         entries[number].solicitationsLeft -= 1
-        timers.set(number, to: now + settings.retransmit)
+        timers.set(number, to: now + retransmit(on: entries[number].interface))
         output.solicitations.append(
             NeighborQuestion(address: entries[number].address, interface: entries[number].interface, mac: mac))
     }
 
     private mutating func fail(_ number: Int, at now: Instant, output: inout NeighborOutput<Address>) {
         giveBack(number, .drop(.unreachable), output: &output)
+        routerFellSilent(number, output: &output)
         if entries[number].wasReachable {
             entries[number].wasReachable = false
             output.events.appendNews(
@@ -282,7 +288,9 @@ extension NeighborTable {
             return
         case .stale, .delay, .probe:
             // An entry that was never reachable has drawn no time of its own yet.
-            if cells[number].reachableTime == .zero { cells[number].reachableTime = settings.reachableTime }
+            if cells[number].reachableTime == .zero {
+                cells[number].reachableTime = reachableTime(on: entries[number].interface)
+            }
             entries[number].wasReachable = true
             enter(.reachable, number, at: now, until: now + cells[number].reachableTime)
         }
