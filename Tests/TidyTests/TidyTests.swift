@@ -73,6 +73,11 @@ import Testing
         }
     }
 
+    @Test func programOfTheReadmeIsTheExample() throws {
+        let example = try SourceTree.content("Examples/HelloUDP/Sources/HelloUDP/HelloUDP.swift")
+        #expect(try SourceTree.content("README.md").contains("```swift\n\(example)```"))
+    }
+
     @Test func everyTraceFileIsRun() throws {
         let traces = SourceTree.paths(under: "Tests", endingIn: ".trace")
         let tests = try SourceTree.sources(under: "Tests").filter { $0.module != "TidyTests" }
