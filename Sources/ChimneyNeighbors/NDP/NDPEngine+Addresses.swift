@@ -38,7 +38,9 @@ extension NDPEngine {
             return false
         }
         interfaces[place].addresses.remove(at: position)
-        delayedAnswers.removeAll { $0.transmission.interface == interface && $0.target == address }
+        delayedAnswers.removeAll {
+            $0.transmission.interface == interface && ($0.target == address || $0.transmission.source == address)
+        }
         rescheduleAddresses()
         return true
     }
