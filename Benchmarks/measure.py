@@ -23,6 +23,8 @@ RATIOS = [
     ("udp-pipe-ip", "udp-pipe-ip-copied", "lwip", 1.0),
     ("lpm-uniform", "lpm-uniform-one", "dpdk", 1.0),
     ("lpm-own", "lpm-own-one", "dpdk", 1.0),
+    ("lpm-uniform-bulk64", "lpm-uniform-bulk64", "dpdk", 1.0),
+    ("lpm-own-bulk64", "lpm-own-bulk64", "dpdk", 1.0),
     ("checksum-64", "checksum-64", "c", None),
     ("checksum-1500", "checksum-1500", "c", None),
     ("checksum-65536", "checksum-65536", "c", None),

@@ -83,12 +83,12 @@ static void measure(const char *series, const char *way, uint64_t (*pass)(const 
         else hop = 0;
         d = digest_step(d, hop);
     }
-    double start = now(), elapsed;
+    double start = spent(), elapsed;
     long passes = 0;
     do {
         if (pass(lpm, keys) != sum) exit(1);
         passes++;
-        elapsed = now() - start;
+        elapsed = spent() - start;
     } while (elapsed < secs);
     char bench[64], extra[160];
     snprintf(bench, sizeof bench, "lpm-%s-%s", series, way);

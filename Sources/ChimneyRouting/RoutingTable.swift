@@ -47,8 +47,8 @@ public struct RoutingTable<Address: InternetAddress>: Sendable {
     /// Of equal paths the flow hash chooses one, always the same for the same hash.
     @inlinable
     public func lookup(_ destination: Address, flowHash: UInt32 = 0) -> NextHop<Address>? {
-        let word = prefixes.word(for: destination.bits)
-        return word == 0 ? nil : hops.hop(word &- 1, flowHash: flowHash)
+        let number = prefixes.value(for: destination.bits)
+        return number == .max ? nil : hops.hop(number, flowHash: flowHash)
     }
 
     /// The routes in use for a destination, the equal paths in their order; empty when none covers it.

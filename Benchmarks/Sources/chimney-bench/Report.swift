@@ -7,6 +7,13 @@ func nanoseconds() -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
+/// The processor time this thread has had, in nanoseconds: other programs on the machine take none of it.
+func spentNanoseconds() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
+
 /// One line of JSON for one figure, in the shape the C peers print.
 func report(_ bench: String, _ value: Double, _ unit: String, _ extra: String = "") {
     print("{\"bench\":\"\(bench)\",\"peer\":\"chimney\",\"value\":\(value),\"unit\":\"\(unit)\"\(extra)}")

@@ -6,28 +6,33 @@ public import ChimneyPrimitives
 /// processor room for many lookups at once: with a full table each one waits for memory, and those that overlap do not add up.
 /// The price is paid by changes of short prefixes, which write as many cells as they cover.
 ///
-/// Nodes below answer 64 slots in two halves of 64 bytes. Neighbouring slots with the same answer share a cell, found by counting
+/// Nodes below answer 64 slots in two halves, each a cache line. Neighbouring slots with the same answer share a cell, found by counting
 /// bits. A half is eight words: in the first, at which slots a cell begins (low 32 bits) and which slots have an answer (high);
 /// in the second, the inherited answer (low) and, when there are more than twelve cells, where their run is (high); then the
 /// twelve cells, two a word.
 @usableFromInline
 struct ForwardingTrie<Address: InternetAddress>: Sendable {
+    /// What a cell of the direct step says where no prefix does.
+    @inlinable
+    static var none: UInt32 { .max }
+
     /// Marks a cell that leads to another node.
     @inlinable
     static var childFlag: UInt32 { 1 << 31 }
 
-    private static var wordsPerHalf: Int { 8 }
     /// Cells a half has room for; one with more has all of them in a run.
     private static var inlineCellsMax: Int { 12 }
 
-    /// The cells of the direct step; 0 where no prefix says anything.
+    /// The cells of the direct step: one less than the word of the prefix, so that a lookup has nothing left to compute.
+    ///
+    /// Each operation that waits for a cell keeps the processor from beginning another lookup, when all wait for memory.
     @usableFromInline
     private(set) var direct: [UInt32]
     /// What prefixes of at most `rootBits` bits say, for each 64 cells; the cells say it too.
     private var bases: ShortPrefixes
-    /// The deeper nodes.
+    /// The halves of the deeper nodes, two each; the type has the alignment of a cache line.
     @usableFromInline
-    private(set) var words: [UInt64] = []
+    private(set) var halves: [SIMD8<UInt64>] = []
     /// The cells of halves with many.
     @usableFromInline
     private(set) var runs = CellRuns()
@@ -38,50 +43,49 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     let directShift: Address.Bits
     private var freeNode: UInt32 = .max
 
-    /// An empty structure; `rootBits` is a multiple of six below the width of an address, or 0 for one that is never asked.
+    /// An empty structure; `rootBits` is a multiple of six below the width of an address, or 0 for one that answers nothing
+    /// itself: both cells of its direct step lead on.
     init(rootBits: Int) {
         self.rootBits = rootBits
-        directShift = Address.Bits(truncatingIfNeeded: Address.bitWidth - 6 - rootBits)
-        direct = Array(repeating: 0, count: rootBits == 0 ? 0 : 64 << rootBits)
+        directShift = Address.Bits(truncatingIfNeeded: Address.bitWidth - (rootBits == 0 ? 1 : 6 + rootBits))
+        direct = rootBits == 0 ? [Self.childFlag, Self.childFlag] : Array(repeating: Self.none, count: 64 << rootBits)
         bases = ShortPrefixes(bits: rootBits)
     }
 
     // MARK: Lookups
 
+    /// The cell of the direct step for a key: one less than the word of the longest prefix that contains it, the largest number
+    /// when none does, or where to go on.
     @inlinable
     @inline(__always)
-    func lookup(_ key: Address.Bits) -> UInt32 {
-        let cell = direct[Int(truncatingIfNeeded: key &>> directShift)]
-        guard cell & Self.childFlag != 0 else { return cell }
-        return Self.deepLookup(key &<< Address.Bits(truncatingIfNeeded: rootBits), cell, words, runs.cells)
+    func cell(for key: Address.Bits) -> UInt32 {
+        let index = Int(truncatingIfNeeded: key &>> directShift)
+        // Invariant: the direct step has a cell for each value that the first bits of a key may have.
+        return unsafe direct.withUnsafeBufferPointer { cells in unsafe cells[index] }
     }
 
-    /// Answers for many keys, one less than ``lookup(_:)``, so that 0 becomes the largest number.
+    /// Whether a cell says to go on: it is a negative number below the -1 of the cell that says nothing.
+    @inlinable
+    @inline(__always)
+    static func leadsOn(_ cell: UInt32) -> Bool { _slowPath(Int32(bitPattern: cell) < -1) }
+
+    /// The answer for a key whose cell leads on.
+    @inlinable
+    @inline(__always)
+    func lookup(_ key: Address.Bits, from cell: UInt32) -> UInt32 {
+        Self.deepLookup(key &<< Address.Bits(truncatingIfNeeded: rootBits), cell, halves, runs.cells)
+    }
+
+    /// Answers for many keys.
     @inlinable
     func lookup(_ keys: Span<Address>, into values: inout MutableSpan<UInt32>) {
         let direct = direct.span
         let shift = directShift
         for k in 0..<min(keys.count, values.count) {
-            let key = keys[k].bits
-            let cell = direct[Int(truncatingIfNeeded: key &>> shift)]
-            if cell & Self.childFlag == 0 {
-                values[k] = cell &- 1
-            } else {
-                let rest = key &<< Address.Bits(truncatingIfNeeded: rootBits)
-                values[k] = Self.deepLookup(rest, cell, words, runs.cells) &- 1
-            }
+            // Invariant: as above.
+            let cell = unsafe direct[unchecked: Int(truncatingIfNeeded: keys[k].bits &>> shift)]
+            values[k] = Self.leadsOn(cell) ? lookup(keys[k].bits, from: cell) : cell
         }
-    }
-
-    /// What a half without a run says about its slot for the next six bits of a key; 0 for nothing.
-    @inlinable
-    @inline(__always)
-    static func inlineCell(_ rest: Address.Bits, _ half: Int, marks: UInt64, _ words: [UInt64]) -> UInt32 {
-        let slot = slot(rest)
-        let position = rank(marks, slot) &+ 3
-        let pair = words[half &+ position &>> 1]
-        let cell = UInt32(truncatingIfNeeded: pair &>> UInt64(truncatingIfNeeded: (position & 1) &<< 5))
-        return cell & (0 &- UInt32(truncatingIfNeeded: marks &>> (32 &+ slot) & 1))
     }
 
     /// The slot within a half: the last five of the next six bits.
@@ -105,29 +109,39 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     @inlinable
     @inline(never)
     static func deepLookup(
-        _ key: Address.Bits, _ first: UInt32, _ words: [UInt64], _ cells: [UInt32]
+        _ key: Address.Bits, _ first: UInt32, _ halves: [SIMD8<UInt64>], _ cells: [UInt32]
     ) -> UInt32 {
         var rest = key
         var cell = first
         var best: UInt32 = 0
-        while cell & childFlag != 0 {
-            rest = rest << 6
-            let upper = Int(truncatingIfNeeded: rest >> (Address.Bits.bitWidth - 1))
-            let half = (Int(cell & ~childFlag) * 2 + upper) * 8
-            let marks = words[half]
-            let head = words[half + 1]
-            let inherited = UInt32(truncatingIfNeeded: head)
-            if inherited != 0 { best = inherited }
-            let run = Int(truncatingIfNeeded: head >> 32)
-            if run == 0 {
-                cell = inlineCell(rest, half, marks: marks, words)
-            } else if marks >> (32 + slot(rest)) & 1 == 1 {
-                cell = cells[run + rank(marks, slot(rest)) - 1]
-            } else {
-                cell = 0
+        repeat {
+            rest = rest &<< 6
+            let upper = Int(truncatingIfNeeded: rest &>> Address.Bits(truncatingIfNeeded: Address.Bits.bitWidth &- 1))
+            let half = (Int(cell & ~childFlag) &* 2 &+ upper) &* MemoryLayout<SIMD8<UInt64>>.stride
+            // Invariant: a cell with the flag holds the place of a node, which has two halves, and no cell of a half without a
+            // run comes after the twelfth, so that all loads fall into the half.
+            let (marks, head) = unsafe halves.withUnsafeBytes { bytes in
+                unsafe (
+                    bytes.load(fromByteOffset: half, as: UInt64.self),
+                    bytes.load(fromByteOffset: half &+ 8, as: UInt64.self)
+                )
             }
-        }
-        return cell != 0 ? cell : best
+            let slot = slot(rest)
+            let inherited = UInt32(truncatingIfNeeded: head)
+            best = inherited != 0 ? inherited : best
+            // A slot without an answer may precede the first cell: what stands there instead is masked out.
+            let position = rank(marks, slot)
+            let run = Int(truncatingIfNeeded: head &>> 32)
+            if _slowPath(run != 0) {
+                cell = cells[run &+ position &- 1]
+            } else {
+                cell = unsafe halves.withUnsafeBytes { bytes in
+                    unsafe bytes.load(fromByteOffset: half &+ (position &+ 3) &* 4, as: UInt32.self)
+                }
+            }
+            cell &= 0 &- UInt32(truncatingIfNeeded: marks &>> (32 &+ slot) & 1)
+        } while _slowPath(cell & childFlag != 0)
+        return (cell != 0 ? cell : best) &- 1
     }
 
     // MARK: Changes
@@ -189,13 +203,9 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         UInt32(truncatingIfNeeded: prefix.address.bits >> (Address.Bits.bitWidth - rootBits))
     }
 
-    /// Where a half of the node at a place begins.
-    private func word(_ place: Int, _ side: Int) -> Int { (place * 2 + side) * Self.wordsPerHalf }
-
     private mutating func setInherited(_ value: UInt32, at place: Int) {
-        for side in 0...1 {
-            let head = word(place, side) + 1
-            words[head] = words[head] & ~0xFFFF_FFFF | UInt64(value)
+        for half in (2 * place)...(2 * place + 1) {
+            halves[half][1] = halves[half][1] & ~0xFFFF_FFFF | UInt64(value)
         }
     }
 
@@ -219,19 +229,18 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
 
     /// Lets a root without a node of its own say what it inherits.
     private mutating func fill(_ place: Int) {
-        for cell in place * 64..<(place + 1) * 64 { direct[cell] = bases.values[place] }
+        for cell in place * 64..<(place + 1) * 64 { direct[cell] = bases.values[place] &- 1 }
     }
 
     private mutating func addNode() -> UInt32 {
         guard freeNode != .max else {
-            let place = words.count / (2 * Self.wordsPerHalf)
-            words.append(contentsOf: repeatElement(0, count: 2 * Self.wordsPerHalf))
-            return UInt32(truncatingIfNeeded: place)
+            halves.append(SIMD8(repeating: 0))
+            halves.append(SIMD8(repeating: 0))
+            return UInt32(truncatingIfNeeded: halves.count / 2 - 1)
         }
         let place = freeNode
-        let first = word(Int(place), 0)
-        freeNode = UInt32(truncatingIfNeeded: words[first])
-        words[first] = 0
+        freeNode = UInt32(truncatingIfNeeded: halves[2 * Int(place)][0])
+        halves[2 * Int(place)][0] = 0
         return place
     }
 
@@ -239,9 +248,9 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     private mutating func clear(_ place: UInt32, isRoot: Bool) {
         let place = Int(place)
         guard !isRoot else { return fill(place) }
-        for side in 0...1 { write(InlineArray<32, UInt32>(repeating: 0), to: word(place, side)) }
+        for side in 0...1 { write(InlineArray<32, UInt32>(repeating: 0), to: 2 * place + side) }
         setInherited(0, at: place)
-        words[word(place, 0)] = UInt64(freeNode)
+        halves[2 * place][0] = UInt64(freeNode)
         freeNode = UInt32(truncatingIfNeeded: place)
     }
 
@@ -257,15 +266,18 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
             slots[slot] = Self.childFlag | place
         }
         guard !isRoot else {
-            for slot in 0..<64 { direct[place * 64 + slot] = slots[slot] }
+            for slot in 0..<64 {
+                let cell = slots[slot]
+                direct[place * 64 + slot] = cell & Self.childFlag != 0 ? cell : cell &- 1
+            }
             return
         }
-        write(InlineArray<32, UInt32> { slots[$0] }, to: word(place, 0))
-        write(InlineArray<32, UInt32> { slots[$0 + 32] }, to: word(place, 1))
+        write(InlineArray<32, UInt32> { slots[$0] }, to: 2 * place)
+        write(InlineArray<32, UInt32> { slots[$0 + 32] }, to: 2 * place + 1)
     }
 
     /// Writes the slots of one half.
-    private mutating func write(_ slots: InlineArray<32, UInt32>, to first: Int) {
+    private mutating func write(_ slots: InlineArray<32, UInt32>, to half: Int) {
         var starts: UInt32 = 0
         var covered: UInt32 = 0
         var before: UInt32 = 0
@@ -275,26 +287,27 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
             if slots[slot] != 0, slots[slot] != before { starts |= bit }
             before = slots[slot]
         }
-        let oldRun = UInt32(truncatingIfNeeded: words[first + 1] >> 32)
-        let old = UInt32(truncatingIfNeeded: words[first]).nonzeroBitCount
+        var words = halves[half]
+        let oldRun = UInt32(truncatingIfNeeded: words[1] >> 32)
+        let old = UInt32(truncatingIfNeeded: words[0]).nonzeroBitCount
         let new = starts.nonzeroBitCount
         let run = runs.resize(oldRun, from: oldRun == 0 ? 0 : old, to: new <= Self.inlineCellsMax ? 0 : new)
-        words[first] = UInt64(starts) | UInt64(covered) << 32
-        words[first + 1] = words[first + 1] & 0xFFFF_FFFF | UInt64(run) << 32
+        words[0] = UInt64(starts) | UInt64(covered) << 32
+        words[1] = words[1] & 0xFFFF_FFFF | UInt64(run) << 32
         for (cell, slot) in SetBits(word: UInt64(starts)).enumerated() {
             if run != 0 {
                 runs.cells[Int(run) + cell] = slots[slot]
             } else {
-                let word = first + 2 + cell / 2
                 let shift = UInt64(cell & 1) << 5
-                words[word] = words[word] & ~(0xFFFF_FFFF << shift) | UInt64(slots[slot]) << shift
+                words[2 + cell / 2] = words[2 + cell / 2] & ~(0xFFFF_FFFF << shift) | UInt64(slots[slot]) << shift
             }
         }
+        halves[half] = words
     }
 
     /// Memory held.
     var byteCount: Int {
         direct.capacity * MemoryLayout<UInt32>.stride + bases.byteCount
-            + words.capacity * MemoryLayout<UInt64>.stride + runs.byteCount
+            + halves.capacity * MemoryLayout<SIMD8<UInt64>>.stride + runs.byteCount
     }
 }

@@ -55,8 +55,8 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     /// The value of the longest prefix that contains `address`; `nil` when none does.
     @inlinable
     public func lookup(_ address: Address) -> UInt32? {
-        let word = word(for: address.bits)
-        return word == 0 ? nil : word &- 1
+        let value = value(for: address.bits)
+        return value == .max ? nil : value
     }
 
     /// The value of the longest prefix that contains `address`, or `none` when none does.
@@ -64,8 +64,8 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     /// Made without a branch on the outcome, which for unforeseeable addresses costs more than the lookup.
     @inlinable
     public func lookup(_ address: Address, orElse none: UInt32) -> UInt32 {
-        let word = word(for: address.bits)
-        return word == 0 ? none : word &- 1
+        let value = value(for: address.bits)
+        return value == .max ? none : value
     }
 
     /// Looks up many addresses at once: `values` gets one value for each, `UInt32.max` where no prefix contains the address.
@@ -73,22 +73,25 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     /// Addresses beyond the end of `values` are not looked up.
     @inlinable
     public func lookup(_ addresses: Span<Address>, into values: inout MutableSpan<UInt32>) {
-        let count = min(addresses.count, values.count)
-        switch form {
-        case .trie: trie.lookup(addresses, into: &values)
-        case .ranges: for k in 0..<count { values[k] = ranges.lookup(addresses[k].bits) &- 1 }
-        case .suspended: for k in 0..<count { values[k] = .max }
-        }
+        if form == .trie { return trie.lookup(addresses, into: &values) }
+        for k in 0..<min(addresses.count, values.count) { values[k] = value(for: addresses[k].bits) }
     }
 
-    /// What ``lookup(_:)`` finds, one higher; 0 for nothing.
+    /// What ``lookup(_:)`` finds; the largest number for nothing.
     @inlinable
-    package func word(for key: Address.Bits) -> UInt32 {
-        switch form {
-        case .trie: trie.lookup(key)
-        case .ranges: ranges.lookup(key)
-        case .suspended: 0
-        }
+    package func value(for key: Address.Bits) -> UInt32 {
+        let cell = trie.cell(for: key)
+        guard ForwardingTrie<Address>.leadsOn(cell) else { return cell }
+        return form == .trie ? trie.lookup(key, from: cell) : Self.searchedValue(for: key, ranges)
+    }
+
+    /// The value in a small table; one whose lookups are suspended has no ranges either.
+    ///
+    /// Apart, so that the values of a large table come without a branch on what they are.
+    @inlinable
+    @inline(never)
+    static func searchedValue(for key: Address.Bits, _ ranges: ForwardingRanges<Address.Bits>) -> UInt32 {
+        ranges.lookup(key) &- 1
     }
 
     // MARK: Changes
