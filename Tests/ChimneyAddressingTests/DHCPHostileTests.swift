@@ -205,7 +205,7 @@ import Testing
     /// Over a link that loses, repeats, delays and falsifies messages, the client comes to a lease once these faults
     /// end, never uses an address longer than it was lent, and never sends faster than its settings say.
     @Test func clientConvergesOverABadLinkAndNeverOutlivesALease() throws {
-        for seed in Seeds.chosen(count: 300) {
+        for seed in Seeds.chosen(count: 150) {
             var model = DHCPLink(seed: seed)
             try model.run(until: start + .seconds(20_000), isFaulty: true)
             try model.run(until: start + .seconds(28_000), isFaulty: false)

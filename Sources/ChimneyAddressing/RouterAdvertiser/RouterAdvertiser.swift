@@ -146,8 +146,8 @@ package struct RouterAdvertiser: Sendable {
         guard source != self.source else { return .looped }
         let asker: MACAddress?
         do throws(ICMPv6Error) {
-            guard case .routerSolicitation(let view) = try ICMPv6View(message).content() else { return .unknownCode }
-            asker = view.options.sourceMAC
+            guard try ICMPv6View(message).type == .routerSolicitation else { return .unknownCode }
+            asker = try RouterSolicitationView(message).options.sourceMAC
         } catch {
             return RouterDiscoveryDrop(error)
         }

@@ -21,8 +21,8 @@ extension RouterDiscovery {
         guard source.isLinkLocal else { return .sourceNotLinkLocal }
         guard !addresses.contains(where: { $0.address == source && $0.state == .assigned }) else { return .looped }
         do throws(ICMPv6Error) {
-            guard case .routerAdvertisement(let view) = try ICMPv6View(message).content() else { return .unknownCode }
-            read(view, from: source, now, using: &random, output: &output)
+            guard try ICMPv6View(message).type == .routerAdvertisement else { return .unknownCode }
+            read(try RouterAdvertisementView(message), from: source, now, using: &random, output: &output)
             reschedule()
             return nil
         } catch {
