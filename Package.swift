@@ -149,7 +149,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyStackTests",
-            dependencies: ["ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack"],
+            dependencies: [
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyNeighbors",
+                "ChimneyRouting", "ChimneyStack",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLinkTests", dependencies: ["ChimneyPrimitives", "ChimneyLink"], swiftSettings: settings),

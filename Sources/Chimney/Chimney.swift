@@ -16,7 +16,7 @@
     ///     try await red.perform { stack, now in
     ///         try stack.addAddress(IPv4Address(10, 7, 0, 2), prefixLength: 24, to: chim0, at: now)
     ///     }
-    ///     let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 7), on: red)
+    ///     let socket = try await UDPSocket.bound(to: Endpoint(port: 7), on: red)
     ///     for try await message in socket.messages { try await socket.send(message.bytes, to: message.peer) }
     ///
     /// A network runs until ``stop()``.

@@ -6,14 +6,14 @@ public struct UDPMessage: Hashable, Sendable {
     /// The payload.
     public var bytes: [UInt8]
     /// Who sent it, or where it is to go.
-    public var peer: IPv4Endpoint
+    public var peer: Endpoint
     /// The address of ours it was sent to; `0.0.0.0:0` in one to be sent.
-    public var local: IPv4Endpoint
+    public var local: Endpoint
     /// When it was received; zero in one to be sent.
     public var receivedAt: Instant
 
     /// A datagram to be sent.
-    public init(_ bytes: [UInt8], to peer: IPv4Endpoint) {
+    public init(_ bytes: [UInt8], to peer: Endpoint) {
         self.bytes = bytes
         self.peer = peer
         local = .any

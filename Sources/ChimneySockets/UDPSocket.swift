@@ -56,7 +56,7 @@
         ///
         /// - Throws: ``UDPError``.
         public static func bound(
-            to endpoint: IPv4Endpoint, on stack: StackHandle, fib: Int = 0, options: UDPOptions = UDPOptions()
+            to endpoint: Endpoint, on stack: StackHandle, fib: Int = 0, options: UDPOptions = UDPOptions()
         ) async throws(UDPError) -> UDPSocket {
             let socket = try await open(on: stack, fib: fib, options: options)
             try await socket.bind(to: endpoint)
@@ -68,7 +68,7 @@
         /// - Returns: the endpoint, port included.
         /// - Throws: ``UDPError``; the socket stays as it was.
         @discardableResult
-        public func bind(to endpoint: IPv4Endpoint) async throws(UDPError) -> IPv4Endpoint {
+        public func bind(to endpoint: Endpoint) async throws(UDPError) -> Endpoint {
             try await onShard { [id] cell throws(UDPError) in
                 do throws(BindError) {
                     return try cell.stack.bind(id, to: endpoint)
@@ -81,7 +81,7 @@
         /// Fixes the peer; 0.0.0.0:0 frees the socket again.
         ///
         /// - Throws: ``UDPError``; the old peer stays.
-        public func connect(to endpoint: IPv4Endpoint) async throws(UDPError) {
+        public func connect(to endpoint: Endpoint) async throws(UDPError) {
             try await onShard { [id] cell throws(UDPError) in
                 do throws(SendError) {
                     try cell.stack.connect(id, to: endpoint)
@@ -93,7 +93,7 @@
         }
 
         /// The socket's own endpoint.
-        public var localEndpoint: IPv4Endpoint {
+        public var localEndpoint: Endpoint {
             get async throws(UDPError) {
                 try await onShard { [id] cell throws(UDPError) in
                     guard let local = cell.stack.localEndpoint(id) else { throw .closed }
@@ -122,7 +122,7 @@
         /// A destination of `nil` means the connected peer. Datagrams leave at the end of the shard's round.
         ///
         /// - Throws: ``UDPError``; nothing was sent.
-        public func send(_ bytes: [UInt8], to destination: IPv4Endpoint? = nil) async throws(UDPError) {
+        public func send(_ bytes: [UInt8], to destination: Endpoint? = nil) async throws(UDPError) {
             if stack.shard.isCurrent { return try trySend(bytes.span.octets, to: destination) }
             try await onShard { [core] _ throws(UDPError) in try core.send(bytes.span.octets, to: destination) }
         }
@@ -152,7 +152,7 @@
         ///
         /// - Throws: ``UDPError``; nothing was sent.
         @inline(__always)
-        public func trySend(_ bytes: RawSpan, to destination: IPv4Endpoint? = nil) throws(UDPError) {
+        public func trySend(_ bytes: RawSpan, to destination: Endpoint? = nil) throws(UDPError) {
             guard stack.shard.isCurrent else { throw .notOnShard }
             try core.send(bytes, to: destination)
         }

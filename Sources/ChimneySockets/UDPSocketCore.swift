@@ -51,7 +51,7 @@
         }
 
         @inline(__always)
-        func send(_ bytes: RawSpan, to destination: IPv4Endpoint?) throws(UDPError) {
+        func send(_ bytes: RawSpan, to destination: Endpoint?) throws(UDPError) {
             try checkOpen()
             do throws(SendError) {
                 try cell.stack.send(id, bytes, to: destination, at: cell.shard.now)

@@ -1,3 +1,4 @@
+public import ChimneyAddressing
 public import ChimneyNeighbors
 public import ChimneyPrimitives
 
@@ -51,6 +52,14 @@ public struct StackSettings: Sendable, Hashable {
     public var destinationsMax = 1_024
     /// Address resolution: times, bounds and how conflicts are met.
     public var arp = ARPSettings()
+    /// Neighbour discovery: times, bounds and duplicate detection.
+    public var ndp = NDPSettings()
+    /// Whether IPv6 addresses are asked for before they are used (RFC 4862 §5.4).
+    public var duplicateDetection = DuplicateDetection.on
+    /// What interfaces that configure themselves take from routers.
+    public var routerDiscovery = RouterDiscoverySettings()
+    /// The key of identifiers that stay the same on a network (RFC 7217); `nil` draws another with each stack.
+    public var identifierSecret: UInt128?
     /// How many drops `explain` remembers.
     public var dropRecordsMax = 256
 

@@ -1,3 +1,4 @@
+import ChimneyAddressing
 public import ChimneyLink
 import ChimneyNeighbors
 public import ChimneyPrimitives
@@ -37,15 +38,30 @@ public struct VirtualStack: ~Copyable {
     var ports: PortList
     /// Where `lo0` is kept.
     let loopback: SlotID
-    var local = LocalAddresses()
+    var local = LocalAddresses<IPv4Address>()
+    var ipv6Local = LocalAddresses<IPv6Address>()
     var routes: IPv4RoutingTables
+    var ipv6Routes: IPv6RoutingTables
     /// The destinations of host routes that redirects made, oldest first.
-    var redirects: [IPv4Address] = []
+    var redirects: [IPAddress] = []
     var arp: ARPEngine
     /// What ARP wants done; empty between any two calls.
     var arpOutput = ARPOutput()
     /// Whether what ARP wants done is being done.
     var isSettling = false
+    var ndp: NDPEngine
+    /// What neighbour discovery wants done; empty between any two calls.
+    var ndpOutput = NDPOutput()
+    /// What router discovery, router advertisements and DHCP want done; empty between any two calls.
+    var discoveryOutput = RouterDiscoveryOutput()
+    var advertiserOutput = RouterAdvertiserOutput()
+    var dhcpOutput = DHCPOutput()
+    /// Whether what discovery wants done is being done.
+    var isSettlingDiscovery = false
+    /// When the first of the interfaces' engines of addressing is due.
+    var addressingDue = Instant.never
+    /// The key of identifiers that stay the same on a network (RFC 7217 §5).
+    let identifierSecret: KeyedHash
     var reassembly: Reassembly
     var pathMTUs: PathMTUs
 
@@ -56,7 +72,8 @@ public struct VirtualStack: ~Copyable {
     var echoes = EchoSockets()
 
     /// Where the last forwarded packet went; runs of packets go one way.
-    var lastForwarding = ForwardingMemory()
+    var lastForwarding = ForwardingMemory<IPv4Address>()
+    var lastIPv6Forwarding = ForwardingMemory<IPv6Address>()
     var dirty: [InterfaceIndex] = []
     var looped = PacketQueue()
     var icmpLimit: RateLimit
@@ -81,10 +98,19 @@ public struct VirtualStack: ~Copyable {
         interfaceTable = InterfaceTable(interfacesMax: settings.interfacesMax + 1)
         ports = PortList(interfacesMax: settings.interfacesMax + 1)
         routes = IPv4RoutingTables(count: settings.fibCount)
+        ipv6Routes = IPv6RoutingTables(count: settings.fibCount)
         // ARP must know every address an interface may have, or it would not answer for it.
         var arpSettings = settings.arp
         arpSettings.addressesMax = max(arpSettings.addressesMax, settings.addressesPerInterfaceMax)
         arp = ARPEngine(settings: arpSettings, using: &self.random)
+        // Discovery must know every address an interface may have, or it would not answer for it.
+        var ndpSettings = settings.ndp
+        ndpSettings.addressesMax = max(ndpSettings.addressesMax, settings.addressesPerInterfaceMax)
+        ndp = NDPEngine(settings: ndpSettings, using: &self.random)
+        identifierSecret =
+            settings.identifierSecret.map {
+                KeyedHash(key: (UInt64(truncatingIfNeeded: $0 >> 64), UInt64(truncatingIfNeeded: $0)))
+            } ?? KeyedHash(using: &self.random)
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
@@ -110,10 +136,8 @@ extension VirtualStack {
     /// When ``timerFired(at:)`` next has work, or `nil` while nothing is pending.
     public var deadline: Instant? {
         if !looped.isEmpty { return now }
-        return switch (reassembly.deadline, arp.deadline) {
-        case (nil, let other), (let other, nil): other
-        case (let one?, let other?): min(one, other)
-        }
+        let earliest = min(reassembly.deadline ?? .never, arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
+        return earliest == .never ? nil : earliest
     }
 
     /// Does what was due by now; early or late calls do no harm.
@@ -121,6 +145,7 @@ extension VirtualStack {
         beginRound(at: now)
         expireFragments()
         neighborTimersFired()
+        discoveryTimersFired()
         deliverLooped()
     }
 
@@ -159,7 +184,7 @@ extension VirtualStack {
 
     /// Compares the ledger with what the queues hold; they must agree between any two calls.
     public var conservation: Conservation {
-        var held = Int64(reassembly.heldCount + looped.count + arp.table.packetsWaiting)
+        var held = Int64(reassembly.heldCount + looped.count + arp.table.packetsWaiting + ndp.table.packetsWaiting)
         for position in 0..<ports.count { held += Int64(ports[ports.id(at: position)].transmit.count) }
         return Conservation(heldByLedger: ledger.held, heldInFact: held)
     }

@@ -34,7 +34,7 @@ import Testing
         try b.addAddress(IPv4Address(10, 0, 0, 2), prefixLength: 24, to: ib, at: .zero)
         let sender = try a.openUDP()
         let receiver = try b.openUDP()
-        try b.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try b.bind(receiver, to: Endpoint(port: 9))
         let payload = [UInt8](repeating: 7, count: 64)
         var received = 0
         var before: UInt = 0
@@ -43,7 +43,7 @@ import Testing
             let now = Instant(nanoseconds: UInt64(round) * 1_000)
             for _ in 0..<64 {
                 try unsafe a.send(
-                    sender, payload.span.bytes, to: IPv4Endpoint(IPv4Address(10, 0, 0, 2), 9), at: now)
+                    sender, payload.span.bytes, to: Endpoint(IPv4Address(10, 0, 0, 2), 9), at: now)
             }
             var queue = PacketQueue()
             for _ in 0..<4 {

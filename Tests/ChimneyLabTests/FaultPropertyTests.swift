@@ -34,7 +34,7 @@ import Testing
         let stranger: [UInt8] = Array(repeating: 7, count: 40)
         let node = try lab.node("a")
         try node.stack.send(
-            socket, stranger.span.octets, to: IPv4Endpoint(IPv4Address(10, 0, 0, 2), 5_000), at: lab.now)
+            socket, stranger.span.octets, to: Endpoint(IPv4Address(10, 0, 0, 2), 5_000), at: lab.now)
         lab.settle(node)
         lab.run(.seconds(1))
         #expect(flow.damaged == 1)

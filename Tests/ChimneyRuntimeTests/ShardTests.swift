@@ -42,7 +42,7 @@
 
         @Test(.timeLimit(.minutes(1))) func stoppedShardRefusesAndItsTasksStillEnd() async throws {
             let world = try await TwoStacks()
-            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let waiting = Task(executorPreference: world.shard) { try await socket.receive() }
             let late = Task(executorPreference: world.shard) {
                 try await Task.sleep(for: .milliseconds(200))
@@ -95,9 +95,9 @@
             let sink = Sink()
             let world = try await TwoStacks()
             let capture = try await world.red.beginCapture(on: world.redInterface) { sink.bytes += $0 }
-            let server = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let server = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
-            try await client.send([1, 2, 3], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            try await client.send([1, 2, 3], to: Endpoint(TwoStacks.blueAddress, 9))
             _ = try await server.receive(deadline: TwoStacks.patience)
             try await world.red.endCapture(capture)
             await world.shard.stop()

@@ -8,7 +8,7 @@
 
     /// Answers every datagram on port 7 of a stack until the socket is closed, on the shard's thread.
     private func startEcho(on stack: StackHandle) async throws -> UDPSocket {
-        let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, echoPort), on: stack)
+        let socket = try await UDPSocket.bound(to: Endpoint(port: echoPort), on: stack)
         Task(executorPreference: stack.shard) { [weak socket] in
             while let current = socket {
                 do {
@@ -29,12 +29,12 @@
             let world = try await TwoStacks()
             let echo = try await startEcho(on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
-            try await client.connect(to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+            try await client.connect(to: Endpoint(TwoStacks.blueAddress, echoPort))
             for number in 0..<200 as Range<UInt8> {
                 try await client.send([number, 1, 2, 3])
                 let answer = try await client.receive(deadline: TwoStacks.patience)
                 #expect(answer.bytes == [number, 1, 2, 3])
-                #expect(answer.peer == IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+                #expect(answer.peer == Endpoint(TwoStacks.blueAddress, echoPort))
             }
             await echo.close()
             await world.shard.stop()
@@ -49,7 +49,7 @@
                 for number in 0..<1_000 as Range<UInt32> {
                     #expect(world.shard.isCurrent)
                     let bytes: [UInt8] = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
-                    try client.trySend(bytes.span.octets, to: IPv4Endpoint(TwoStacks.blueAddress, echoPort))
+                    try client.trySend(bytes.span.octets, to: Endpoint(TwoStacks.blueAddress, echoPort))
                     let answer = try await client.receive(deadline: TwoStacks.patience)
                     #expect(world.shard.isCurrent)
                     if answer.bytes == bytes { answers += 1 }
@@ -63,9 +63,9 @@
 
         @Test(.timeLimit(.minutes(1))) func tenThousandDatagramsFromAnotherThreadArriveOnceAndInOrder() async throws {
             let world = try await TwoStacks()
-            let server = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let server = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
-            try await client.connect(to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            try await client.connect(to: Endpoint(TwoStacks.blueAddress, 9))
             let reader = Task(executorPreference: world.shard) {
                 var numbers: [UInt32] = []
                 while numbers.count < 10_000 {
@@ -79,7 +79,7 @@
                 let batch = (start..<start + 50).map { number in
                     let number = UInt32(number)
                     let bytes: [UInt8] = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
-                    return UDPMessage(bytes, to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+                    return UDPMessage(bytes, to: Endpoint(TwoStacks.blueAddress, 9))
                 }
                 #expect(try await client.sendBatch(batch) == 50)
             }
@@ -89,7 +89,7 @@
 
         @Test(.timeLimit(.minutes(1))) func deadlineEndsAWaitAndAnEarlierDatagramDoesNotComeLate() async throws {
             let world = try await TwoStacks()
-            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let start = Shard.clock
             await #expect(throws: UDPError.deadlinePassed) {
                 try await socket.receive(deadline: start + .milliseconds(30))
@@ -97,14 +97,14 @@
             #expect(Shard.clock - start >= .milliseconds(30))
             await #expect(throws: UDPError.deadlinePassed) { try await socket.receive(deadline: .zero) }
             let client = try await UDPSocket.open(on: world.red)
-            try await client.send([5], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            try await client.send([5], to: Endpoint(TwoStacks.blueAddress, 9))
             #expect(try await socket.receive(deadline: TwoStacks.patience).bytes == [5])
             await world.shard.stop()
         }
 
         @Test(.timeLimit(.minutes(1))) func cancelledTaskStopsWaitingAndOthersGoOn() async throws {
             let world = try await TwoStacks()
-            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             for _ in 0..<100 {
                 let waiting = Task { try await socket.receive() }
                 waiting.cancel()
@@ -116,7 +116,7 @@
             await #expect(throws: UDPError.cancelled) { try await onShard.value }
             let patient = Task { try await socket.receive(deadline: TwoStacks.patience) }
             let client = try await UDPSocket.open(on: world.red)
-            try await client.send([6], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+            try await client.send([6], to: Endpoint(TwoStacks.blueAddress, 9))
             #expect(try await patient.value.bytes == [6])
             await world.shard.stop()
         }
@@ -124,7 +124,7 @@
         @Test(.timeLimit(.minutes(1))) func closedPortIsReportedToAConnectedSocket() async throws {
             let world = try await TwoStacks()
             let client = try await UDPSocket.open(on: world.red)
-            let peer = IPv4Endpoint(TwoStacks.blueAddress, 99)
+            let peer = Endpoint(TwoStacks.blueAddress, 99)
             try await client.connect(to: peer)
             try await client.send([1])
             await #expect(throws: UDPError.network(.portUnreachable(peer))) {
@@ -139,16 +139,16 @@
 
         @Test(.timeLimit(.minutes(1))) func everyRefusalIsTyped() async throws {
             let world = try await TwoStacks()
-            let first = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.red)
-            await #expect(throws: UDPError.bind(.addressInUse(IPv4Endpoint(.any, 9)))) {
-                try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.red)
+            let first = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.red)
+            await #expect(throws: UDPError.bind(.addressInUse(Endpoint(port: 9)))) {
+                try await UDPSocket.bound(to: Endpoint(port: 9), on: world.red)
             }
-            await #expect(throws: UDPError.bind(.addressNotOurs(IPv4Address(1, 2, 3, 4)))) {
-                try await UDPSocket.bound(to: IPv4Endpoint(IPv4Address(1, 2, 3, 4), 9), on: world.red)
+            await #expect(throws: UDPError.bind(.addressNotOurs(.v4(IPv4Address(1, 2, 3, 4))))) {
+                try await UDPSocket.bound(to: Endpoint(IPv4Address(1, 2, 3, 4), 9), on: world.red)
             }
             await #expect(throws: UDPError.send(.noDestination)) { try await first.send([1]) }
-            await #expect(throws: UDPError.send(.noRoute(IPv4Address(8, 8, 8, 8)))) {
-                try await first.send([1], to: IPv4Endpoint(IPv4Address(8, 8, 8, 8), 1))
+            await #expect(throws: UDPError.send(.noRoute(.v4(IPv4Address(8, 8, 8, 8))))) {
+                try await first.send([1], to: Endpoint(IPv4Address(8, 8, 8, 8), 1))
             }
             await #expect(throws: UDPError.open(.noSuchFIB(fib: 9, count: 1))) {
                 try await UDPSocket.open(on: world.red, fib: 9)
@@ -162,7 +162,7 @@
 
         @Test(.timeLimit(.minutes(1))) func asManyTasksWaitAsMayAndEachGetsItsDatagram() async throws {
             let world = try await TwoStacks()
-            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
             let answers = try await withThrowingTaskGroup(of: UInt8?.self) { group in
                 for _ in 0..<UDPSocket.waitersMax + 3 {
@@ -178,7 +178,7 @@
                 var refused = 0
                 while refused < 3, let answer = try await group.next() { if answer == nil { refused += 1 } }
                 let all = (0..<UInt8(UDPSocket.waitersMax)).map {
-                    UDPMessage([$0], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+                    UDPMessage([$0], to: Endpoint(TwoStacks.blueAddress, 9))
                 }
                 try await client.sendBatch(all)
                 var answers: [UInt8] = []
@@ -191,7 +191,7 @@
 
         @Test(.timeLimit(.minutes(1))) func iterationEndsWhenTheSocketIsClosed() async throws {
             let world = try await TwoStacks()
-            let socket = try await UDPSocket.bound(to: IPv4Endpoint(.any, 9), on: world.blue)
+            let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
             let reader = Task {
                 var sum = 0
@@ -202,7 +202,7 @@
                 return sum
             }
             for number in 1...4 as ClosedRange<UInt8> {
-                try await client.send([number], to: IPv4Endpoint(TwoStacks.blueAddress, 9))
+                try await client.send([number], to: Endpoint(TwoStacks.blueAddress, 9))
             }
             #expect(try await reader.value == 10)
             await world.shard.stop()

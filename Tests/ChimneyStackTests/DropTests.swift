@@ -116,7 +116,7 @@ import Testing
         settings.transmitPacketsMax = 3
         let segment = try Segment(leftSettings: settings)
         let socket = try segment.left.openUDP()
-        let peer = IPv4Endpoint(Segment.rightAddress, 9)
+        let peer = Endpoint(Segment.rightAddress, 9)
         try segment.left.send(socket, [0], to: peer, at: segment.now)
         segment.pump()
         for _ in 0..<5 { try segment.left.send(socket, [0], to: peer, at: segment.now) }
@@ -133,7 +133,7 @@ import Testing
         for port in UInt16(1)...5 { segment.giveRight(Handmade.udp(from: 50, to: port, [1]).frame) }
         let records = segment.right.recentDrops
         #expect(records.map(\.destinationPort) == [3, 4, 5])
-        #expect(records.allSatisfy { $0.reason == .portClosed && $0.source == Segment.leftAddress })
+        #expect(records.allSatisfy { $0.reason == .portClosed && $0.source == .v4(Segment.leftAddress) })
         #expect(records.allSatisfy { $0.sourcePort == 50 && $0.ipProtocol == 17 })
     }
 

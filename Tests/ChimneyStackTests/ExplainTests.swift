@@ -6,10 +6,10 @@ import Testing
 
 @Suite struct ExplainTests {
     private func query(_ destination: IPv4Address, port: UInt16 = 9, on index: InterfaceIndex? = nil) -> FlowQuery {
-        var query = FlowQuery(to: destination)
+        var query = FlowQuery(to: .v4(destination))
         query.destinationPort = port
         query.arrivesOn = index
-        if index != nil { query.source = Segment.leftAddress }
+        if index != nil { query.source = .v4(Segment.leftAddress) }
         return query
     }
 
@@ -26,7 +26,7 @@ import Testing
         #expect(closed.verdict == .dropped(.portClosed))
         #expect(closed.steps.last?.place == "socket")
         let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(socket, to: Endpoint(port: 9))
         let open = segment.right.explain(query(Segment.rightAddress, on: segment.rightIndex))
         #expect(open.verdict == .delivered(to: "udp port 9"))
     }
@@ -37,11 +37,11 @@ import Testing
         #expect(foreign.verdict == .dropped(.addressNotOurs))
         let crossing = try Crossing()
         var expired = query(Crossing.far, on: crossing.west)
-        expired.source = Crossing.host
+        expired.source = .v4(Crossing.host)
         expired.timeToLive = 1
         #expect(crossing.router.explain(expired).verdict == .dropped(.ttlExpired))
         expired.timeToLive = 9
-        #expect(crossing.router.explain(expired).verdict == .sent(interface: "east", nextHop: Crossing.far))
+        #expect(crossing.router.explain(expired).verdict == .sent(interface: "east", nextHop: .v4(Crossing.far)))
     }
 
     @Test func whatOnlyThePacketKnewIsToldByTheRecordOfDrops() throws {
@@ -64,7 +64,7 @@ import Testing
             try crossing.router.addRoute(
                 IPv4Route(Prefix(IPv4Address(10, 7, 0, 0), length: 16), [.blackhole, .unreachable][Int(seed % 2)]))
             let socket = try crossing.router.openUDP()
-            try crossing.router.bind(socket, to: IPv4Endpoint(.any, 9))
+            try crossing.router.bind(socket, to: Endpoint(port: 9))
             let targets = [
                 IPv4Address(10, 0, 2, 9), IPv4Address(10, 0, 1, 1), IPv4Address(10, 7, 0, 1), IPv4Address(9, 9, 9, 9),
                 IPv4Address(239, 0, 0, 1),
@@ -74,7 +74,7 @@ import Testing
             var sent = Handmade.udp(from: 5, to: port, [1], source: Crossing.host, destination: target)
             sent.timeToLive = UInt8.random(in: 0...3, using: &random)
             var asked = query(target, port: port, on: crossing.west)
-            asked.source = Crossing.host
+            asked.source = .v4(Crossing.host)
             asked.timeToLive = sent.timeToLive
             let verdict = crossing.router.explain(asked).verdict
             let before = crossing.router.ledger

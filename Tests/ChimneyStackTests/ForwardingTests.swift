@@ -155,10 +155,10 @@ final class Crossing {
         try crossing.router.addRoute(IPv4Route(net, .gateway(Crossing.far, on: crossing.east.rawValue)), fib: .one(1))
         #expect(crossing.cross(packet(to: IPv4Address(10, 50, 1, 1))).east.isEmpty)
         let socket = try crossing.router.openUDP(fib: 1)
-        try crossing.router.send(socket, [1], to: IPv4Endpoint(IPv4Address(10, 50, 1, 1), 9), at: crossing.now)
+        try crossing.router.send(socket, [1], to: Endpoint(IPv4Address(10, 50, 1, 1), 9), at: crossing.now)
         let plain = try crossing.router.openUDP()
-        #expect(throws: SendError.noRoute(IPv4Address(10, 50, 1, 1))) {
-            try crossing.router.send(plain, [1], to: IPv4Endpoint(IPv4Address(10, 50, 1, 1), 9), at: crossing.now)
+        #expect(throws: SendError.noRoute(.v4(IPv4Address(10, 50, 1, 1)))) {
+            try crossing.router.send(plain, [1], to: Endpoint(IPv4Address(10, 50, 1, 1), 9), at: crossing.now)
         }
         #expect(throws: OpenError.noSuchFIB(fib: 2, count: 2)) { try crossing.router.openUDP(fib: 2) }
     }
@@ -166,7 +166,7 @@ final class Crossing {
     @Test func connectedSocketFollowsAChangeOfRoute() throws {
         let crossing = try Crossing()
         let net = IPv4Prefix(IPv4Address(10, 50, 0, 0), length: 16)
-        let peer = IPv4Endpoint(IPv4Address(10, 50, 0, 1), 9)
+        let peer = Endpoint(IPv4Address(10, 50, 0, 1), 9)
         try crossing.router.addRoute(IPv4Route(net, .gateway(Crossing.far, on: crossing.east.rawValue), metric: 10))
         let socket = try crossing.router.openUDP()
         try crossing.router.connect(socket, to: peer)

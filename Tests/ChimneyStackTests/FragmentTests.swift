@@ -20,7 +20,7 @@ import Testing
     private func receiving(_ settings: StackSettings = StackSettings()) throws -> (Segment, SocketID) {
         let segment = try Segment(rightSettings: settings)
         let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(socket, to: Endpoint(port: 9))
         return (segment, socket)
     }
 
@@ -86,8 +86,8 @@ import Testing
     @Test func lostFragmentTimesOutAndIsReportedToTheSender() throws {
         let (segment, _) = try receiving()
         let client = try segment.left.openUDP()
-        try segment.left.bind(client, to: IPv4Endpoint(.any, 1_000))
-        try segment.left.connect(client, to: IPv4Endpoint(Segment.rightAddress, 9))
+        try segment.left.bind(client, to: Endpoint(port: 1_000))
+        try segment.left.connect(client, to: Endpoint(Segment.rightAddress, 9))
         let pieces = fragments([UInt8](repeating: 1, count: 100), step: 40)
         segment.giveRight(pieces[2].frame)
         segment.giveRight(pieces[0].frame)
@@ -95,7 +95,7 @@ import Testing
         #expect(segment.right.ledger.dropped(.fragmentTimeout) == 0)
         segment.pass(.seconds(2))
         #expect(segment.right.ledger.dropped(.fragmentTimeout) == 2)
-        #expect(segment.left.takeError(client) == .timeExceeded(IPv4Endpoint(Segment.rightAddress, 9)))
+        #expect(segment.left.takeError(client) == .timeExceeded(Endpoint(Segment.rightAddress, 9)))
         segment.check()
     }
 

@@ -11,7 +11,7 @@ import Testing
         settings.timeToLive = 33
         let segment = try Segment(leftSettings: settings)
         let socket = try segment.left.openUDP()
-        let peer = IPv4Endpoint(Segment.rightAddress, 9)
+        let peer = Endpoint(Segment.rightAddress, 9)
         try segment.left.send(socket, [1], to: peer, at: segment.now)
         var options = UDPOptions()
         options.timeToLive = 5
@@ -24,7 +24,7 @@ import Testing
         #expect(frames.map { $0[22] } == [33, 5, 5, 5])
         #expect(frames.allSatisfy { Handmade.checksum(Array($0[14..<34])) == 0 })
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         segment.giveRight(frames[1])
         #expect(segment.right.receive(receiver).timeToLive == 5)
         segment.check()
@@ -36,7 +36,7 @@ import Testing
         try segment.left.addRoute(
             IPv4Route(Prefix(IPv4Address(224, 0, 0, 0), length: 4), .connected(on: segment.leftIndex.rawValue)))
         let socket = try segment.left.openUDP()
-        try segment.left.send(socket, [1], to: IPv4Endpoint(group, 9), at: segment.now)
+        try segment.left.send(socket, [1], to: Endpoint(group, 9), at: segment.now)
         let frame = try #require(segment.interceptLeft().first)
         #expect(Array(frame[..<6]) == [1, 0, 0x5E, 1, 2, 3])
         #expect(frame[22] == 1)
@@ -61,11 +61,11 @@ import Testing
     @Test func receiverLearnsTheAddressADatagramWasSentTo() throws {
         let segment = try Segment()
         let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(socket, to: Endpoint(port: 9))
         let addresses = [Segment.rightAddress, IPv4Address(10, 0, 0, 255), .limitedBroadcast]
         for address in addresses { segment.giveRight(Handmade.udp(to: 9, [1], destination: address).frame) }
         for address in addresses {
-            #expect(segment.right.receive(socket).destination == IPv4Endpoint(address, 9))
+            #expect(segment.right.receive(socket).destination == Endpoint(address, 9))
         }
         segment.check()
     }
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func everyErrorReachesTheConnectedSocketUnderItsName() throws {
-        let peer = IPv4Endpoint(Segment.rightAddress, 9)
+        let peer = Endpoint(Segment.rightAddress, 9)
         let expected: [(type: UInt8, code: UInt8, error: SocketError?)] = [
             (3, 0, .networkUnreachable(peer)), (3, 1, .hostUnreachable(peer)), (3, 2, .protocolUnreachable(peer)),
             (3, 3, .portUnreachable(peer)), (3, 4, .messageTooLong(peer, mtu: 600)), (3, 5, .hostUnreachable(peer)),
@@ -88,7 +88,7 @@ import Testing
         ]
         let segment = try Segment()
         let socket = try segment.left.openUDP()
-        try segment.left.bind(socket, to: IPv4Endpoint(.any, 1_000))
+        try segment.left.bind(socket, to: Endpoint(port: 1_000))
         try segment.left.connect(socket, to: peer)
         for (type, code, error) in expected {
             var message = Handmade()

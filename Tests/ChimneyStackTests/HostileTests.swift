@@ -43,19 +43,19 @@ import Testing
     @Test func nothingFromLoopbackLeavesTheHost() throws {
         let segment = try Segment(kind: .ip)
         let socket = try segment.left.openUDP()
-        try segment.left.bind(socket, to: IPv4Endpoint(.loopback, 7))
-        #expect(throws: SendError.noRoute(Segment.rightAddress)) {
-            try segment.left.send(socket, [1], to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        try segment.left.bind(socket, to: Endpoint(IPv4Address.loopback, 7))
+        #expect(throws: SendError.noRoute(.v4(Segment.rightAddress))) {
+            try segment.left.send(socket, [1], to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         }
-        try segment.left.send(socket, [1], to: IPv4Endpoint(Segment.leftAddress, 9), at: segment.now)
+        try segment.left.send(socket, [1], to: Endpoint(Segment.leftAddress, 9), at: segment.now)
         // Without an address of its own a host has none to send from.
         try segment.left.removeAddress(Segment.leftAddress, from: segment.leftIndex, at: segment.now)
         let route = IPv4Route(
             Prefix(Segment.rightAddress, length: 32), .connected(on: segment.leftIndex.rawValue))
         try segment.left.addRoute(route)
         let other = try segment.left.openUDP()
-        #expect(throws: SendError.noRoute(Segment.rightAddress)) {
-            try segment.left.send(other, [1], to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        #expect(throws: SendError.noRoute(.v4(Segment.rightAddress))) {
+            try segment.left.send(other, [1], to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         }
         #expect(segment.interceptLeft().isEmpty)
     }
@@ -74,8 +74,8 @@ import Testing
     @Test func socketBoundToABroadcastAddressSendsFromTheHosts() throws {
         let segment = try Segment()
         let socket = try segment.left.openUDP()
-        try segment.left.bind(socket, to: IPv4Endpoint(IPv4Address(10, 0, 0, 255), 7))
-        try segment.left.send(socket, [1], to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        try segment.left.bind(socket, to: Endpoint(IPv4Address(10, 0, 0, 255), 7))
+        try segment.left.send(socket, [1], to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         let frame = try #require(segment.interceptLeft().first)
         #expect(Array(frame[26..<30]) == [10, 0, 0, 1])
     }
@@ -85,11 +85,11 @@ import Testing
         let second = IPv4Address(10, 0, 0, 7)
         try segment.left.addAddress(second, prefixLength: 24, to: segment.leftIndex, at: segment.now)
         let socket = try segment.left.openUDP()
-        try segment.left.bind(socket, to: IPv4Endpoint(second, 7))
-        let peer = IPv4Endpoint(Segment.rightAddress, 9)
+        try segment.left.bind(socket, to: Endpoint(second, 7))
+        let peer = Endpoint(Segment.rightAddress, 9)
         try segment.left.send(socket, [1], to: peer, at: segment.now)
         try segment.left.removeAddress(second, from: segment.leftIndex, at: segment.now)
-        #expect(throws: SendError.bind(.addressNotOurs(second))) {
+        #expect(throws: SendError.bind(.addressNotOurs(.v4(second)))) {
             try segment.left.send(socket, [1], to: peer, at: segment.now)
         }
     }
@@ -98,20 +98,20 @@ import Testing
     func datagramThatFitsALargeMTUGoesInOnePiece(byteCount: Int) throws {
         let segment = try Segment(mtu: 9_000)
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         let sender = try segment.left.openUDP()
         var options = UDPOptions()
         options.dontFragment = true
         segment.left.setOptions(options, of: sender)
         let payload = [UInt8](repeating: 7, count: byteCount)
-        try segment.left.send(sender, payload, to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        try segment.left.send(sender, payload, to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         let frames = segment.interceptLeft()
         #expect(frames.map(\.count) == [byteCount + 42])
         frames.forEach(segment.giveRight)
         #expect(segment.right.receiveAll(receiver) == [payload])
         #expect(throws: SendError.messageTooLong(max: 8_972)) {
             try segment.left.send(
-                sender, [UInt8](repeating: 0, count: 8_973), to: IPv4Endpoint(Segment.rightAddress, 9),
+                sender, [UInt8](repeating: 0, count: 8_973), to: Endpoint(Segment.rightAddress, 9),
                 at: segment.now)
         }
     }
@@ -138,7 +138,7 @@ import Testing
         }
         segment.pass(.seconds(4))
         let dead = segment.right.recentDrops.filter { $0.reason == .neighborUnresolved && $0.ipProtocol == 17 }
-        #expect(dead.map(\.destination) == [hosts[0], hosts[0], hosts[1], hosts[1]])
+        #expect(dead.map(\.destination) == [hosts[0], hosts[0], hosts[1], hosts[1]].map(IPAddress.v4))
         segment.pass(.seconds(30))
         segment.check()
     }

@@ -10,14 +10,14 @@ import Testing
         let segment = try Segment()
         let identifier = try segment.left.openEcho()
         try segment.left.sendEcho(
-            identifier, to: Segment.rightAddress, sequence: 5, byteCount: byteCount, at: segment.now)
+            identifier, to: .v4(Segment.rightAddress), sequence: 5, byteCount: byteCount, at: segment.now)
         segment.pump()
         let replies = segment.left.takeEchoReplies(identifier)
         #expect(replies.count == 1)
         #expect(replies.first?.isIntact == true)
         #expect(replies.first?.byteCount == byteCount)
         #expect(replies.first?.sequence == 5)
-        #expect(replies.first?.source == Segment.rightAddress)
+        #expect(replies.first?.source == .v4(Segment.rightAddress))
         segment.check()
     }
 
@@ -142,8 +142,8 @@ import Testing
         var options = UDPOptions()
         options.dontFragment = true
         segment.left.setOptions(options, of: socket)
-        let peer = IPv4Endpoint(Segment.rightAddress, 9)
-        try segment.left.bind(socket, to: IPv4Endpoint(.any, 1_000))
+        let peer = Endpoint(Segment.rightAddress, 9)
+        try segment.left.bind(socket, to: Endpoint(port: 1_000))
         try segment.left.connect(socket, to: peer)
         var error = Handmade()
         error.ipProtocol = 1

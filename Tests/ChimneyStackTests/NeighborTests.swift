@@ -9,9 +9,9 @@ import Testing
         let segment = try Segment(isResolved: false)
         let sender = try segment.left.openUDP()
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         for byte in UInt8(0)..<5 {
-            try segment.left.send(sender, [byte], to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+            try segment.left.send(sender, [byte], to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         }
         #expect(segment.left.conservation.isKept)
         #expect(segment.left.conservation.heldInFact > 5)
@@ -23,7 +23,7 @@ import Testing
     @Test func neighbourThatNeverAnswersFailsThePacketsAndTellsTheSocket() throws {
         let segment = try Segment()
         let sender = try segment.left.openUDP()
-        let peer = IPv4Endpoint(IPv4Address(10, 0, 0, 200), 9)
+        let peer = Endpoint(IPv4Address(10, 0, 0, 200), 9)
         try segment.left.connect(sender, to: peer)
         for _ in 0..<100 { try segment.left.send(sender, [1], at: segment.now) }
         #expect(segment.left.ledger.dropped(.neighborQueueFull) == 36)
@@ -43,7 +43,7 @@ import Testing
         let segment = try Segment(leftSettings: settings)
         let sender = try segment.left.openUDP()
         for host in UInt8(100)..<120 {
-            try segment.left.send(sender, [1], to: IPv4Endpoint(IPv4Address(10, 0, 0, host), 9), at: segment.now)
+            try segment.left.send(sender, [1], to: Endpoint(IPv4Address(10, 0, 0, host), 9), at: segment.now)
         }
         #expect(segment.left.ledger.dropped(.neighborTableFull) > 0)
         #expect(segment.left.neighbors(at: segment.now).count <= 4)
@@ -58,7 +58,7 @@ import Testing
         segment.pump()
         #expect(segment.left.neighbors(at: segment.now).first?.mac == other)
         let identifier = try segment.left.openEcho()
-        try segment.left.sendEcho(identifier, to: Segment.rightAddress, sequence: 1, at: segment.now)
+        try segment.left.sendEcho(identifier, to: .v4(Segment.rightAddress), sequence: 1, at: segment.now)
         segment.pump()
         #expect(segment.left.takeEchoReplies(identifier).count == 1)
         segment.check()

@@ -51,7 +51,7 @@ import Testing
     @Test func framesOfADeviceThatIsGoneDieWithItsName() throws {
         let segment = try Segment()
         let socket = try segment.left.openUDP()
-        try segment.left.connect(socket, to: IPv4Endpoint(Segment.rightAddress, 9))
+        try segment.left.connect(socket, to: Endpoint(Segment.rightAddress, 9))
         for byte in UInt8(0)..<3 { try segment.left.send(socket, [byte], at: segment.now) }
         // The driver sends one of three and hands two back; a fourth never leaves the queue.
         var taken = PacketQueue()
@@ -75,7 +75,7 @@ import Testing
     func fragmentsThatNoBufferCanHoldTogetherDieWithAName(largeMax: Int) throws {
         let segment = try Segment(pool: PacketPool(packetsMax: 64, largeMax: largeMax))
         let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(socket, to: Endpoint(port: 9))
         let whole = Handmade.udp(to: 9, [UInt8](repeating: 1, count: 2_992)).payload
         for start in [0, 1_000, 2_000] {
             var piece = Handmade()
@@ -128,7 +128,7 @@ import Testing
     func broadcastToAPortThatNobodyListensOnDiesWithoutAnAnswer(destination: IPv4Address) throws {
         let segment = try Segment()
         let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(socket, to: Endpoint(port: 9))
         for port in UInt16(9)...10 {
             let bytes = Handmade.udp(to: port, [1], destination: destination).bytes
             segment.giveRight(Handmade.frame(bytes, to: 0xFFFF_FFFF_FFFF))

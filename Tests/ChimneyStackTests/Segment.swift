@@ -36,7 +36,7 @@ final class Segment {
     /// Lets each stack learn the other's link address.
     func resolve() throws {
         let identifier = try left.openEcho()
-        try left.sendEcho(identifier, to: Self.rightAddress, sequence: 0, at: now)
+        try left.sendEcho(identifier, to: .v4(Self.rightAddress), sequence: 0, at: now)
         pump()
         left.closeEcho(identifier)
     }
@@ -130,7 +130,7 @@ final class Segment {
 extension VirtualStack {
     /// Sends an array.
     mutating func send(
-        _ id: SocketID, _ payload: [UInt8], to destination: IPv4Endpoint? = nil, at now: Instant
+        _ id: SocketID, _ payload: [UInt8], to destination: Endpoint? = nil, at now: Instant
     ) throws(SendError) {
         try unsafe send(id, payload.span.bytes, to: destination, at: now)
     }

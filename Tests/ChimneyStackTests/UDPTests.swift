@@ -9,11 +9,11 @@ import Testing
         let segment = try Segment(kind: kind)
         let sender = try segment.left.openUDP()
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         let payloads = (0..<200).map { count in (0..<count).map { UInt8(truncatingIfNeeded: $0 ^ count) } }
         for payload in payloads {
             try segment.left.send(
-                sender, payload, to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+                sender, payload, to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         }
         segment.pump()
         #expect(segment.right.receiveAll(receiver) == payloads)
@@ -26,15 +26,15 @@ import Testing
         let segment = try Segment()
         let sender = try segment.left.openUDP()
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(Segment.rightAddress, 9))
+        try segment.right.bind(receiver, to: Endpoint(Segment.rightAddress, 9))
         let payload = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 8) }
-        try segment.left.send(sender, payload, to: IPv4Endpoint(Segment.rightAddress, 9), at: segment.now)
+        try segment.left.send(sender, payload, to: Endpoint(Segment.rightAddress, 9), at: segment.now)
         segment.pump()
         #expect(segment.right.receiveAll(receiver) == [payload], "\(segment.right.ledger.dropsByReason)")
         segment.check()
         #expect(throws: SendError.messageTooLong(max: 65_507)) {
             try segment.left.send(
-                sender, [UInt8](repeating: 0, count: 65_508), to: IPv4Endpoint(Segment.rightAddress, 9),
+                sender, [UInt8](repeating: 0, count: 65_508), to: Endpoint(Segment.rightAddress, 9),
                 at: segment.now)
         }
     }
@@ -43,13 +43,13 @@ import Testing
         let segment = try Segment()
         let client = try segment.left.openUDP()
         let server = try segment.right.openUDP()
-        try segment.right.bind(server, to: IPv4Endpoint(.any, 7))
-        try segment.left.connect(client, to: IPv4Endpoint(Segment.rightAddress, 7))
+        try segment.right.bind(server, to: Endpoint(port: 7))
+        try segment.left.connect(client, to: Endpoint(Segment.rightAddress, 7))
         try segment.left.send(client, [1, 2, 3], at: segment.now)
         segment.pump()
         let source = segment.right.receive(server).source
-        #expect(source.address == Segment.leftAddress)
-        #expect(source == segment.left.localEndpoint(client).map { IPv4Endpoint(Segment.leftAddress, $0.port) })
+        #expect(source.address == .v4(Segment.leftAddress))
+        #expect(source == segment.left.localEndpoint(client).map { Endpoint(Segment.leftAddress, $0.port) })
         try segment.right.send(server, [4], to: source, at: segment.now)
         segment.pump()
         #expect(segment.left.receiveAll(client) == [[4]])
@@ -60,7 +60,7 @@ import Testing
         let segment = try Segment()
         let connected = try segment.left.openUDP()
         let loose = try segment.left.openUDP()
-        let peer = IPv4Endpoint(Segment.rightAddress, 99)
+        let peer = Endpoint(Segment.rightAddress, 99)
         try segment.left.connect(connected, to: peer)
         try segment.left.send(connected, [1], at: segment.now)
         try segment.left.send(loose, [1], to: peer, at: segment.now)
@@ -74,7 +74,7 @@ import Testing
     @Test func pendingErrorIsThrownOnceAndThenTheSocketWorksAgain() throws {
         let segment = try Segment()
         let socket = try segment.left.openUDP()
-        let peer = IPv4Endpoint(Segment.rightAddress, 99)
+        let peer = Endpoint(Segment.rightAddress, 99)
         try segment.left.connect(socket, to: peer)
         try segment.left.send(socket, [1], at: segment.now)
         segment.pump()
@@ -94,9 +94,9 @@ import Testing
         let narrow = try segment.right.openUDP()
         for socket in [wide, narrow] {
             segment.right.setOptions(options, of: socket)
-            try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+            try segment.right.bind(socket, to: Endpoint(port: 9))
         }
-        try segment.right.connect(narrow, to: IPv4Endpoint(Segment.leftAddress, 1_000))
+        try segment.right.connect(narrow, to: Endpoint(Segment.leftAddress, 1_000))
         segment.pump()
         segment.giveRight(Handmade.udp(from: 1_000, to: 9, [1]).frame)
         segment.giveRight(Handmade.udp(from: 1_001, to: 9, [2]).frame)
@@ -116,10 +116,10 @@ import Testing
         let receivers = try (0..<3).map { _ in try segment.right.openUDP() }
         for socket in receivers {
             segment.right.setOptions(sharing, of: socket)
-            try segment.right.bind(socket, to: IPv4Endpoint(.any, 9))
+            try segment.right.bind(socket, to: Endpoint(port: 9))
         }
         for address in [IPv4Address(10, 0, 0, 255), .limitedBroadcast] {
-            let everyone = IPv4Endpoint(address, 9)
+            let everyone = Endpoint(address, 9)
             segment.left.setOptions(UDPOptions(), of: sender)
             #expect(throws: SendError.broadcastForbidden) {
                 try segment.left.send(sender, [5], to: everyone, at: segment.now)
@@ -138,9 +138,9 @@ import Testing
         let segment = try Segment()
         let server = try segment.left.openUDP()
         let client = try segment.left.openUDP()
-        try segment.left.bind(server, to: IPv4Endpoint(.any, 9))
+        try segment.left.bind(server, to: Endpoint(port: 9))
         for address in [IPv4Address.loopback, Segment.leftAddress, IPv4Address(127, 9, 9, 9)] {
-            try segment.left.send(client, [6], to: IPv4Endpoint(address, 9), at: segment.now)
+            try segment.left.send(client, [6], to: Endpoint(address, 9), at: segment.now)
         }
         #expect(segment.left.receiveAll(server).count == 3)
         #expect(segment.interceptLeft().isEmpty)
@@ -153,7 +153,7 @@ import Testing
         settings.socketsMax = 2
         let segment = try Segment(rightSettings: settings)
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         for byte in UInt8(0)..<6 { segment.giveRight(Handmade.udp(to: 9, [byte]).frame) }
         #expect(segment.right.ledger.dropped(.socketBufferFull) == 2)
         #expect(segment.right.receiveAll(receiver) == [[0], [1], [2], [3]])
@@ -183,16 +183,16 @@ import Testing
         let segment = try Segment()
         let first = try segment.left.openUDP()
         let second = try segment.left.openUDP()
-        try segment.left.bind(first, to: IPv4Endpoint(Segment.leftAddress, 9))
-        #expect(throws: BindError.addressInUse(IPv4Endpoint(.any, 9))) {
-            try segment.left.bind(second, to: IPv4Endpoint(.any, 9))
+        try segment.left.bind(first, to: Endpoint(Segment.leftAddress, 9))
+        #expect(throws: BindError.addressInUse(Endpoint(port: 9))) {
+            try segment.left.bind(second, to: Endpoint(port: 9))
         }
-        #expect(throws: BindError.addressNotOurs(Segment.rightAddress)) {
-            try segment.left.bind(second, to: IPv4Endpoint(Segment.rightAddress, 9))
+        #expect(throws: BindError.addressNotOurs(.v4(Segment.rightAddress))) {
+            try segment.left.bind(second, to: Endpoint(Segment.rightAddress, 9))
         }
-        try segment.left.bind(second, to: IPv4Endpoint(.loopback, 9))
-        #expect(throws: BindError.alreadyBound(IPv4Endpoint(.loopback, 9))) {
-            try segment.left.bind(second, to: IPv4Endpoint(.any, 10))
+        try segment.left.bind(second, to: Endpoint(IPv4Address.loopback, 9))
+        #expect(throws: BindError.alreadyBound(Endpoint(IPv4Address.loopback, 9))) {
+            try segment.left.bind(second, to: Endpoint(port: 10))
         }
         segment.left.close(first)
         #expect(throws: BindError.closed) { try segment.left.bind(first, to: .any) }
@@ -201,7 +201,7 @@ import Testing
     @Test func closedSocketFreesWhatWaitedInIt() throws {
         let segment = try Segment()
         let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: IPv4Endpoint(.any, 9))
+        try segment.right.bind(receiver, to: Endpoint(port: 9))
         segment.giveRight(Handmade.udp(to: 9, [1]).frame)
         #expect(segment.pool.inUse == 1)
         segment.right.close(receiver)

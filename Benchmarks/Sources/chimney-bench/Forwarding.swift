@@ -20,7 +20,7 @@ func benchForwarding(seconds: Double) throws {
     try sender.addRoute(IPv4Route(everything, .gateway(IPv4Address(10, 0, 1, 1), on: out.rawValue)))
     let socket = try sender.openUDP()
     let payload = [UInt8](repeating: 7, count: 64)
-    let peer = IPv4Endpoint(IPv4Address(10, 0, 2, 9), 9)
+    let peer = Endpoint(IPv4Address(10, 0, 2, 9), 9)
     var queue = PacketQueue()
     var spent: UInt64 = 0
     var count = 0

@@ -37,7 +37,7 @@ private final class StackArray {
         try stack.addAddress(
             IPv4Address(bits: 0x0A00_0001 + UInt32(number) * 4), prefixLength: 30, to: index, at: .zero)
         let socket = try stack.openUDP()
-        try stack.bind(socket, to: IPv4Endpoint(.any, 7))
+        try stack.bind(socket, to: Endpoint(port: 7))
         var queue = PacketQueue()
         while let index = stack.nextToTransmit() { stack.takeTransmit(from: index, into: &queue) }
         head = Cell(stack, next: head)

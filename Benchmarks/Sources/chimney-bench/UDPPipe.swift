@@ -19,8 +19,8 @@ func benchUDPPipe(seconds: Double, kind: LinkKind) throws {
     try receiver.addAddress(IPv4Address(10, 0, 0, 2), prefixLength: 24, to: into, at: .zero)
     let from = try sender.openUDP()
     let to = try receiver.openUDP()
-    try receiver.bind(to, to: IPv4Endpoint(.any, 9))
-    let peer = IPv4Endpoint(IPv4Address(10, 0, 0, 2), 9)
+    try receiver.bind(to, to: Endpoint(port: 9))
+    let peer = Endpoint(IPv4Address(10, 0, 0, 2), 9)
     let payload = [UInt8](repeating: 7, count: 64)
     var queue = PacketQueue()
     var count = 0

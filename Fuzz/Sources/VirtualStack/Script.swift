@@ -39,7 +39,7 @@ struct Script {
         return IPv4Address(bits: chosen < known.count ? known[chosen] : word())
     }
 
-    mutating func endpoint() -> IPv4Endpoint { IPv4Endpoint(address(), port()) }
+    mutating func endpoint() -> Endpoint { Endpoint(address(), port()) }
 
     /// Few ports, so that sockets and packets meet.
     mutating func port() -> UInt16 {

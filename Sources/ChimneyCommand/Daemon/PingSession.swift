@@ -75,7 +75,7 @@ final class PingSession: ControlSession {
             guard due <= now else { return round }
             do throws(EchoError) {
                 try stack.sendEcho(
-                    identifier, to: destination, sequence: UInt16(truncatingIfNeeded: sequence),
+                    identifier, to: .v4(destination), sequence: UInt16(truncatingIfNeeded: sequence),
                     byteCount: request.byteCount, timeToLive: request.timeToLive.map { UInt8(clamping: $0) },
                     fib: request.fib, at: now)
             } catch {
@@ -126,7 +126,7 @@ final class PingSession: ControlSession {
         }
     }
 
-    private func report(_ sequence: Int, _ source: IPv4Address?, _ error: String) -> EchoReport {
+    private func report(_ sequence: Int, _ source: IPAddress?, _ error: String) -> EchoReport {
         EchoReport(
             sequence: sequence, source: source.map { "\($0)" }, byteCount: 0, timeToLive: nil, microseconds: nil,
             error: error)

@@ -14,6 +14,7 @@ enum Sentence {
         case .table(.noSuchInterface): "the interface does not exist"
         case .table(.tooManyGroups(let most)): "the interface is in \(most) groups, which is its most"
         case .mtuOutOfRange(let bytes): "an MTU of \(bytes) is outside 68 to 65535"
+        case .mtuTooSmallForIPv6(let bytes): "an MTU of \(bytes) is below the 1280 that IPv6 needs"
         case .noSuchFIB(let fib, let count): noSuchTable(fib, count)
         case .macInvalid(let mac): "\(mac) is not a link address that an interface may have"
         case .noSuchInterface: "the interface does not exist or cannot be changed so"
@@ -24,10 +25,12 @@ enum Sentence {
         switch error {
         case .noSuchInterface: "the interface does not exist"
         case .addressInvalid(let address): "\(address) is not an address that a host may have there"
-        case .prefixLengthOutOfRange(let length): "a prefix length of \(length) is outside 0 to 32"
+        case .prefixLengthOutOfRange(let length):
+            "a prefix length of \(length) is outside 0 to 32, or 0 to 128 for IPv6"
         case .addressInUse(let address): "an interface of this stack has \(address) already"
         case .tooManyAddresses(let most): "the interface has \(most) addresses, which is its most"
         case .noSuchAddress(let address): "the interface does not have \(address)"
+        case .ipv6Disabled: "the interface does not speak IPv6"
         case .noRoom: "the routing table has no room for the address's route"
         }
     }

@@ -211,7 +211,7 @@ enum StackAnswers {
     private static func query(
         _ request: ExplainRequest, of stack: borrowing VirtualStack
     ) throws(CommandFailure) -> FlowQuery {
-        var query = FlowQuery(to: try address(request.destination))
+        var query = FlowQuery(to: .v4(try address(request.destination)))
         query.ipProtocol = UInt8(clamping: request.ipProtocol)
         query.sourcePort = UInt16(clamping: request.sourcePort)
         query.destinationPort = UInt16(clamping: request.destinationPort)
@@ -222,7 +222,7 @@ enum StackAnswers {
         if let name = request.interface { query.arrivesOn = try interface(name, of: stack) }
         guard let text = request.source else { return query }
         let source = try address(text)
-        query.source = source
+        query.source = .v4(source)
         let isOurs = stack.interfaces.contains { $0.addresses.contains { $0.address == source } }
         guard !isOurs, query.arrivesOn == nil else { return query }
         guard let hop = stack.routingTables.lookup(fib: request.fib, destination: source), hop.interface != 0 else {
@@ -241,8 +241,8 @@ enum StackAnswers {
         }
         var index: UInt32?
         if let name = filter.interface { index = try interface(name, of: stack).rawValue }
-        var host: IPv4Address?
-        if let text = filter.address { host = try address(text) }
+        var host: IPAddress?
+        if let text = filter.address { host = .v4(try address(text)) }
         let names = names(of: stack)
         let matching = stack.recentDrops.filter { record in
             (filter.reason == nil || filter.reason == "\(record.reason)")

@@ -24,7 +24,7 @@ final class StackService: SocketListener, Alarmed {
             throw CommandFailure("\(place): \(Sentence.of(error))")
         }
         do throws(BindError) {
-            _ = try cell.stack.bind(socket, to: IPv4Endpoint(.any, configuration.port))
+            _ = try cell.stack.bind(socket, to: Endpoint(port: configuration.port))
         } catch {
             throw CommandFailure("\(place): \(Sentence.of(error))")
         }
@@ -86,6 +86,6 @@ final class StackService: SocketListener, Alarmed {
     /// Two such services must not answer each other for ever (CERT CA-1996-01).
     private static func mayAnswer(_ datagram: borrowing Datagram) -> Bool {
         ![7, 17, 19].contains(datagram.source.port) && datagram.source.port != 0
-            && !datagram.destination.address.isMulticast && datagram.destination.address != .limitedBroadcast
+            && !datagram.destination.address.isMulticast && datagram.destination.ipv4 != .limitedBroadcast
     }
 }

@@ -4,7 +4,7 @@ import ChimneyStack
 /// Sends the datagrams of one flow, and takes them back when an echo service returns them.
 final class FlowSender: LabApplication {
     private let record: FlowRecord
-    private let destination: IPv4Endpoint
+    private let destination: Endpoint
     private let socket: SocketID
     private var random: StackRandom
     private var next: Instant?
@@ -12,7 +12,7 @@ final class FlowSender: LabApplication {
 
     var deadline: Instant? { next }
 
-    init(record: FlowRecord, destination: IPv4Endpoint, socket: SocketID, random: consuming StackRandom) {
+    init(record: FlowRecord, destination: Endpoint, socket: SocketID, random: consuming StackRandom) {
         self.record = record
         self.destination = destination
         self.socket = socket
@@ -145,7 +145,7 @@ extension Lab {
         }
         let source = try node(settings.from)
         let address = try address(of: settings.to)
-        let destination = IPv4Endpoint(address, settings.port)
+        let destination = Endpoint(address, settings.port)
         if let receiver = nodes.first(where: { $0.hasAddress(address) }) {
             try provide(settings.mode, port: settings.port, on: receiver)
         }
@@ -168,7 +168,7 @@ extension Lab {
         guard node.servedPorts.insert(port).inserted else { return }
         switch mode {
         case .oneWay:
-            _ = try listen(IPv4Endpoint(.any, port), with: FlowReceiver(lab: self, port: port), on: node)
+            _ = try listen(Endpoint(port: port), with: FlowReceiver(lab: self, port: port), on: node)
         case .echo: _ = try offer(.echo, port: port, on: node)
         }
     }

@@ -48,7 +48,7 @@ extension Lab {
     ///
     /// - Throws: ``LabError/socket(_:)`` with what the stack said.
     public func listen(
-        _ endpoint: IPv4Endpoint, with application: some LabApplication, on node: LabNode
+        _ endpoint: Endpoint, with application: some LabApplication, on node: LabNode
     ) throws(LabError) -> SocketID {
         let socket: SocketID
         do {

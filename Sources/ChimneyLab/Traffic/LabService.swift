@@ -74,7 +74,7 @@ extension Lab {
         let random = StackRandom(seed: derivedSeed(seed, "service", "\(node.name)/\(port)"))
         let service = LabService(kind: kind, random: random)
         node.servedPorts.insert(port)
-        _ = try listen(IPv4Endpoint(.any, port), with: service, on: node)
+        _ = try listen(Endpoint(port: port), with: service, on: node)
         return service
     }
 }

@@ -87,7 +87,7 @@ final class Pinger: LabApplication {
         record.isAnswered.append(false)
         do {
             try node.stack.sendEcho(
-                identifier, to: destination, sequence: sequence, byteCount: record.settings.byteCount, at: now)
+                identifier, to: .v4(destination), sequence: sequence, byteCount: record.settings.byteCount, at: now)
             record.sent += 1
         } catch {
             record.refused += 1

@@ -1,6 +1,6 @@
 /// An address of either family, for interfaces that do not care which.
 @frozen
-public enum IPAddress: Hashable, Comparable, Sendable {
+public enum IPAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// An IPv4 address.
     case v4(IPv4Address)
     /// An IPv6 address, without its zone.
@@ -12,6 +12,15 @@ public enum IPAddress: Hashable, Comparable, Sendable {
         switch self {
         case .v4(let address): address.isMulticast
         case .v6(let address): address.isMulticast
+        }
+    }
+
+    /// Whether the address is one of IPv4.
+    @inlinable
+    public var isIPv4: Bool {
+        switch self {
+        case .v4: true
+        case .v6: false
         }
     }
 
@@ -38,30 +47,4 @@ public struct ScopedAddress: Hashable, Sendable {
         self.address = address
         self.zone = zone
     }
-}
-
-/// An IPv4 address and a UDP or TCP port.
-@frozen
-public struct IPv4Endpoint: Hashable, Comparable, Sendable, BitwiseCopyable {
-    /// The address; 0.0.0.0 stands for any.
-    public var address: IPv4Address
-    /// The port; 0 stands for any.
-    public var port: UInt16
-
-    /// The endpoint `address:port`.
-    @inlinable
-    public init(_ address: IPv4Address, _ port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-
-    /// Orders endpoints by address and then by port.
-    @inlinable
-    public static func < (lhs: Self, rhs: Self) -> Bool {
-        lhs.address != rhs.address ? lhs.address < rhs.address : lhs.port < rhs.port
-    }
-
-    /// 0.0.0.0:0.
-    @inlinable
-    public static var any: Self { Self(.any, 0) }
 }

@@ -20,22 +20,6 @@ extension IPv4Address: LosslessStringConvertible {
     public var description: String { "\(bits >> 24).\(bits >> 16 & 0xFF).\(bits >> 8 & 0xFF).\(bits & 0xFF)" }
 }
 
-extension IPv4Endpoint: LosslessStringConvertible {
-    /// The endpoint written `address:port`.
-    public init?(_ description: String) {
-        let text = description.utf8
-        guard let colon = text.lastIndex(of: UInt8(ascii: ":")), let address = IPv4Address(text: text[..<colon]) else {
-            return nil
-        }
-        var rest = text[text.index(after: colon)...]
-        guard let port = rest.takeDecimal(max: 65_535), rest.isEmpty else { return nil }
-        self.init(address, UInt16(port))
-    }
-
-    /// The endpoint as `address:port`.
-    public var description: String { "\(address):\(port)" }
-}
-
 extension Substring.UTF8View {
     /// A decimal number from 0 to `max`, without leading zeros, taken off the front.
     mutating func takeDecimal(max: Int) -> Int? {

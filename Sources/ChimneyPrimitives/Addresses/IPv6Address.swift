@@ -49,6 +49,15 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// Whether the address is in `fc00::/7` (RFC 4193).
     @inlinable
     public var isUniqueLocal: Bool { high >> 57 == 0x7E }
+    /// Whether the address has a meaning on one link or one interface only: link-local, or a group of such a scope (RFC 4007).
+    @inlinable
+    public var isLinkScoped: Bool { isLinkLocal || isMulticast && multicastScope <= 2 }
+    /// How far a multicast address reaches: 1 the interface, 2 the link, 5 the site, 14 everywhere (RFC 7346).
+    @inlinable
+    public var multicastScope: Int { Int(high >> 48 & 0xF) }
+    /// Whether a packet on the wire may name this address as its sender; `::` may in some messages, and is not among these.
+    @inlinable
+    public var isValidSource: Bool { !isMulticast && high | low >> 1 != 0 && (high != 0 || low >> 32 != 0xFFFF) }
     /// The IPv4 address inside `::ffff:a.b.c.d`, or `nil` for any other address.
     @inlinable
     public var mappedIPv4: IPv4Address? {
@@ -64,4 +73,7 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
     public var solicitedNode: Self {
         Self(high: 0xFF02_0000_0000_0000, low: 0x1_FF00_0000 | low & 0xFF_FFFF)
     }
+    /// The interface-local group of all nodes, `ff01::1`.
+    @inlinable
+    public static var allNodesOfInterface: Self { Self(high: 0xFF01_0000_0000_0000, low: 1) }
 }

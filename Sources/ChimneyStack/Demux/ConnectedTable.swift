@@ -5,8 +5,8 @@ import ChimneyPrimitives
 /// It holds no more than one entry a socket, and sockets are bounded by ``StackSettings/socketsMax``.
 struct ConnectedTable {
     private struct Key: Comparable {
-        var remote: IPv4Endpoint
-        var local: IPv4Endpoint
+        var remote: Endpoint
+        var local: Endpoint
 
         static func < (lhs: Self, rhs: Self) -> Bool {
             lhs.remote != rhs.remote ? lhs.remote < rhs.remote : lhs.local < rhs.local
@@ -19,20 +19,20 @@ struct ConnectedTable {
     var isEmpty: Bool { keys.isEmpty }
 
     /// The socket connected from `remote` to `local`, the latest where several share them.
-    func lookUp(_ remote: IPv4Endpoint, _ local: IPv4Endpoint) -> SlotID? {
+    func lookUp(_ remote: Endpoint, _ local: Endpoint) -> SlotID? {
         let key = Key(remote: remote, local: local)
         let position = lowerBound(key)
         return position < keys.count && keys[position] == key ? sockets[position] : nil
     }
 
-    mutating func insert(_ remote: IPv4Endpoint, _ local: IPv4Endpoint, _ socket: SlotID) {
+    mutating func insert(_ remote: Endpoint, _ local: Endpoint, _ socket: SlotID) {
         let key = Key(remote: remote, local: local)
         let position = lowerBound(key)
         keys.insert(key, at: position)
         sockets.insert(socket, at: position)
     }
 
-    mutating func remove(_ remote: IPv4Endpoint, _ socket: SlotID) {
+    mutating func remove(_ remote: Endpoint, _ socket: SlotID) {
         var position = lowerBound(Key(remote: remote, local: .any))
         while position < keys.count, keys[position].remote == remote {
             if sockets[position] == socket {

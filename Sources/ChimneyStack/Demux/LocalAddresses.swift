@@ -1,6 +1,6 @@
 import ChimneyPrimitives
 
-/// What an IPv4 destination means to this stack.
+/// What a destination means to this stack.
 enum LocalKind: UInt8 {
     /// One of our addresses.
     case unicast
@@ -10,20 +10,20 @@ enum LocalKind: UInt8 {
 
 /// Every address that means this stack, sorted, whatever interface it is on: the weak host model
 /// (RFC 1122 §3.3.4.2), in which a packet for any of our addresses is ours.
-struct LocalAddresses: Sendable {
-    private var keys: [UInt32] = []
+struct LocalAddresses<Address: InternetAddress>: Sendable {
+    private var keys: [Address] = []
     private var kinds: [LocalKind] = []
     private var interfaces: [UInt32] = []
     /// The answer to the last question asked; runs of packets go to one address.
-    private var lastKey: UInt32 = 0
+    private var lastKey = Address(bits: 0)
     private var lastPosition = -1
 
     mutating func removeAll() { self = Self() }
 
-    mutating func insert(_ address: IPv4Address, _ kind: LocalKind, interface: UInt32) {
+    mutating func insert(_ address: Address, _ kind: LocalKind, interface: UInt32) {
         lastPosition = -1
-        let position = lowerBound(address.bits)
-        if position < keys.count, keys[position] == address.bits {
+        let position = lowerBound(address)
+        if position < keys.count, keys[position] == address {
             // An address of ours outranks another subnet's broadcast.
             if kind == .unicast, kinds[position] != .unicast {
                 kinds[position] = kind
@@ -31,32 +31,32 @@ struct LocalAddresses: Sendable {
             }
             return
         }
-        keys.insert(address.bits, at: position)
+        keys.insert(address, at: position)
         kinds.insert(kind, at: position)
         interfaces.insert(interface, at: position)
     }
 
     /// What the address means here, or `nil` when it is someone else's.
     @inline(__always)
-    mutating func kind(of address: IPv4Address) -> LocalKind? {
-        if lastPosition >= 0, lastKey == address.bits { return kinds[lastPosition] }
+    mutating func kind(of address: Address) -> LocalKind? {
+        if lastPosition >= 0, lastKey == address { return kinds[lastPosition] }
         return lookUp(address)
     }
 
-    func isOurs(_ address: IPv4Address) -> Bool {
-        let position = lowerBound(address.bits)
-        return position < keys.count && keys[position] == address.bits && kinds[position] == .unicast
+    func isOurs(_ address: Address) -> Bool {
+        let position = lowerBound(address)
+        return position < keys.count && keys[position] == address && kinds[position] == .unicast
     }
 
-    private mutating func lookUp(_ address: IPv4Address) -> LocalKind? {
-        let position = lowerBound(address.bits)
-        guard position < keys.count, keys[position] == address.bits else { return nil }
-        lastKey = address.bits
+    private mutating func lookUp(_ address: Address) -> LocalKind? {
+        let position = lowerBound(address)
+        guard position < keys.count, keys[position] == address else { return nil }
+        lastKey = address
         lastPosition = position
         return kinds[position]
     }
 
-    private func lowerBound(_ key: UInt32) -> Int {
+    private func lowerBound(_ key: Address) -> Int {
         var low = 0
         var high = keys.count
         while low < high {

@@ -5,9 +5,11 @@ public import ChimneyPrimitives
 /// A packet somebody asks about: what happens to it and why.
 public struct FlowQuery: Sendable, Hashable {
     /// The sender; `nil` for a packet of this stack's own, whose source is then chosen.
-    public var source: IPv4Address?
+    public var source: IPAddress?
     /// The destination.
-    public var destination: IPv4Address
+    public var destination: IPAddress
+    /// The index of the interface that gives a link-local destination its meaning; 0 for none.
+    public var zone: UInt32 = 0
     /// The IP protocol number; 17 is UDP.
     public var ipProtocol: UInt8 = 17
     /// The sender's port; 0 matches any in the record of drops.
@@ -16,17 +18,17 @@ public struct FlowQuery: Sendable, Hashable {
     public var destinationPort: UInt16 = 0
     /// The interface it comes in by; `nil` for a packet of this stack's own.
     public var arrivesOn: InterfaceIndex?
-    /// Its time to live.
+    /// Its time to live or hop limit.
     public var timeToLive: UInt8 = 64
     /// Its length in bytes, headers included.
     public var byteCount = 84
-    /// Whether it must not be fragmented.
+    /// Whether it must not be fragmented; of IPv6 no router does.
     public var dontFragment = false
     /// The routing table of the sending socket.
     public var fib = 0
 
     /// A UDP packet of this stack's own.
-    public init(to destination: IPv4Address) { self.destination = destination }
+    public init(to destination: IPAddress) { self.destination = destination }
 }
 
 /// The way of a packet through a stack, step by step, and how it ends.
@@ -44,9 +46,9 @@ public struct Explanation: Sendable, Hashable {
         /// A socket or protocol of this stack gets it.
         case delivered(to: String)
         /// It leaves by an interface.
-        case sent(interface: String, nextHop: IPv4Address)
+        case sent(interface: String, nextHop: IPAddress)
         /// It waits until its next hop's link address is known.
-        case waiting(nextHop: IPv4Address)
+        case waiting(nextHop: IPAddress)
         /// It dies.
         case dropped(DropReason)
     }
@@ -91,6 +93,10 @@ extension VirtualStack {
             return .dropped(.interfaceDown)
         }
         way.add("interface", "\(name) is up, MTU \(ports[port].mtu)")
+        if case .v6 = query.destination, ports[port].ipv6 == .off {
+            way.add("interface", "\(name) does not speak IPv6")
+            return .dropped(.ipv6Disabled)
+        }
         if let source = query.source, !source.isValidSource {
             way.add("header", "\(source) may not be a source on a wire")
             return .dropped(.sourceAddressInvalid)
@@ -105,6 +111,10 @@ extension VirtualStack {
             way.add("forwarding", "the time to live is \(query.timeToLive) and would reach zero")
             return .dropped(.ttlExpired)
         }
+        if case .v6(let source)? = query.source, source.isLinkLocal {
+            way.add("forwarding", "\(source) means something on its own link only")
+            return .dropped(.beyondScope)
+        }
         way.add("forwarding", "this stack forwards; the time to live becomes \(query.timeToLive - 1)")
         return walkRoute(query, fib: ports[port].fib, &way)
     }
@@ -112,23 +122,24 @@ extension VirtualStack {
     /// Whether the destination is ours, and which socket or protocol takes it; `nil` when it is someone else's.
     private func walkLocal(_ query: FlowQuery, _ port: SlotID, _ way: inout Explanation) -> Explanation.Verdict? {
         let destination = query.destination
-        if destination.isMulticast, destination != .allSystems {
-            way.add("address", "this host is not a member of \(destination)")
-            return .dropped(.multicastNoMember)
-        }
-        let isBroadcast = destination == .limitedBroadcast || ports[port].isSubnetBroadcast(destination)
-        guard local.isOurs(destination) || isBroadcast || destination.isMulticast else {
+        switch meaning(of: destination, port) {
+        case .stranger:
             way.add("address", "\(destination) is not an address of this stack")
             return nil
+        case .group(isMember: false):
+            way.add("address", "this host is not a member of \(destination)")
+            return .dropped(.multicastNoMember)
+        case .group(isMember: true): way.add("address", "this host is a member of \(destination)")
+        case .broadcast: way.add("address", "\(destination) is a broadcast address")
+        case .unicast: way.add("address", "\(destination) is ours")
         }
-        way.add("address", isBroadcast ? "\(destination) is a broadcast address" : "\(destination) is ours")
         switch query.ipProtocol {
-        case 1:
+        case destination.isIPv4 ? 1 : 58:
             guard settings.answersEcho else { return .dropped(.icmpEchoIgnored) }
             return .delivered(to: "icmp")
         case 17:
-            let target = IPv4Endpoint(destination, query.destinationPort)
-            let peer = IPv4Endpoint(query.source ?? .any, query.sourcePort)
+            let target = Endpoint(destination, query.destinationPort)
+            let peer = Endpoint(query.source ?? .v6(.any), query.sourcePort)
             guard let id = socket(for: target, from: peer) else {
                 way.add("socket", "no UDP socket takes port \(query.destinationPort) from \(peer.address)")
                 return .dropped(.portClosed)
@@ -145,21 +156,70 @@ extension VirtualStack {
         }
     }
 
+    /// What a destination means to a packet that comes in by an interface.
+    private enum Meaning {
+        case unicast, broadcast, stranger
+        case group(isMember: Bool)
+    }
+
+    private func meaning(of destination: IPAddress, _ port: SlotID) -> Meaning {
+        switch destination {
+        case .v4(let address):
+            if address.isMulticast { return .group(isMember: address == .allSystems) }
+            if address == .limitedBroadcast || ports[port].isSubnetBroadcast(address) { return .broadcast }
+            return local.isOurs(address) ? .unicast : .stranger
+        case .v6(let address):
+            if address.isMulticast { return .group(isMember: isMember(of: address, port)) }
+            let isOurs = address.isLinkLocal ? ports[port].owns(address) : ipv6Local.isOurs(address)
+            return isOurs ? .unicast : .stranger
+        }
+    }
+
     private func walkOutput(_ query: FlowQuery, _ way: inout Explanation) -> Explanation.Verdict {
-        if local.isOurs(query.destination) || query.destination.isLoopback {
+        if let port = ownInterface(of: query.destination, zone: query.zone) {
             way.add("address", "\(query.destination) is ours, so the packet is looped back")
             var looped = query
-            looped.arrivesOn = ports[loopback].index
+            looped.arrivesOn = ports[port].index
             if looped.source == nil { looped.source = query.destination }
-            return walkLocal(looped, loopback, &way) ?? .dropped(.addressNotOurs)
+            return walkLocal(looped, port, &way) ?? .dropped(.addressNotOurs)
         }
         return walkRoute(query, fib: UInt16(clamping: query.fib), &way)
     }
 
+    /// By which interface a packet comes back that goes to an address of our own; `nil` for other destinations.
+    private func ownInterface(of destination: IPAddress, zone: UInt32) -> SlotID? {
+        switch destination {
+        case .v4(let address): local.isOurs(address) || address.isLoopback ? loopback : nil
+        case .v6(let address):
+            (try? path(to: address, zone: zone, fib: 0)).flatMap { $0.isLocal ? $0.port : nil }
+        }
+    }
+
+    /// A way out, whichever family it is of.
+    private struct WayOut {
+        var port: SlotID
+        var nextHop: IPAddress
+        var isLinkGroup: Bool
+        var mtu: Int
+    }
+
+    private func wayOut(_ query: FlowQuery, fib: UInt16) throws(RouteFailure) -> WayOut {
+        switch query.destination {
+        case .v4(let address):
+            let path = try self.path(to: address, fib: fib)
+            return WayOut(
+                port: path.port, nextHop: .v4(path.nextHop), isLinkGroup: path.isLinkGroup, mtu: ports[path.port].mtu)
+        case .v6(let address):
+            let path = try self.path(to: address, zone: query.zone, fib: fib)
+            let mtu = query.arrivesOn == nil ? mtu(to: address, by: path) : ports[path.port].mtu
+            return WayOut(port: path.port, nextHop: .v6(path.nextHop), isLinkGroup: path.isLinkGroup, mtu: mtu)
+        }
+    }
+
     private func walkRoute(_ query: FlowQuery, fib: UInt16, _ way: inout Explanation) -> Explanation.Verdict {
-        let path: OutputPath
+        let path: WayOut
         do {
-            path = try self.path(to: query.destination, fib: fib)
+            path = try wayOut(query, fib: fib)
         } catch {
             way.add("route", "\(error.reason.explanation), in FIB \(fib)")
             return .dropped(error.reason)
@@ -171,12 +231,13 @@ extension VirtualStack {
             way.add("interface", "\(name) is down")
             return .dropped(.interfaceDown)
         }
-        if query.byteCount > ports[path.port].mtu {
-            guard !query.dontFragment else {
-                way.add("fragmentation", "\(query.byteCount) bytes exceed \(name)'s MTU of \(ports[path.port].mtu)")
+        if query.byteCount > path.mtu {
+            // Routers of IPv6 cut nothing (RFC 8200 §4.5).
+            guard !query.dontFragment, query.destination.isIPv4 || query.arrivesOn == nil else {
+                way.add("fragmentation", "\(query.byteCount) bytes exceed \(name)'s MTU of \(path.mtu)")
                 return .dropped(.fragmentationNeeded)
             }
-            way.add("fragmentation", "cut to \(name)'s MTU of \(ports[path.port].mtu)")
+            way.add("fragmentation", "cut to \(name)'s MTU of \(path.mtu)")
         }
         guard ports[path.port].kind == .ethernet, !path.isLinkGroup else {
             return .sent(interface: name, nextHop: path.nextHop)
@@ -184,25 +245,46 @@ extension VirtualStack {
         return walkNeighbor(path, name, &way)
     }
 
-    private func walkNeighbor(_ path: OutputPath, _ name: String, _ way: inout Explanation) -> Explanation.Verdict {
-        let neighbor = arp.listing(at: now).first {
-            $0.address == path.nextHop && $0.interface == ports[path.port].index.rawValue
+    private func walkNeighbor(_ path: WayOut, _ name: String, _ way: inout Explanation) -> Explanation.Verdict {
+        let interface = ports[path.port].index.rawValue
+        switch path.nextHop {
+        case .v4(let address):
+            let found = arp.listing(at: now).first { $0.address == address && $0.interface == interface }
+            return judge(found, path.nextHop, name, asking: "ARP", &way)
+        case .v6(let address):
+            let found = ndp.listing(at: now).first { $0.address == address && $0.interface == interface }
+            return judge(found, path.nextHop, name, asking: "neighbour discovery", &way)
         }
+    }
+
+    private func judge<Address>(
+        _ neighbor: NeighborListing<Address>?, _ nextHop: IPAddress, _ name: String, asking method: String,
+        _ way: inout Explanation
+    ) -> Explanation.Verdict {
         guard let neighbor else {
-            way.add("neighbour", "\(path.nextHop) is not known on \(name); ARP would ask for it")
-            return .waiting(nextHop: path.nextHop)
+            way.add("neighbour", "\(nextHop) is not known on \(name); \(method) would ask for it")
+            return .waiting(nextHop: nextHop)
         }
         switch neighbor.state {
         case .reachable, .stale, .delay, .probe, .permanent:
-            way.add("neighbour", "\(path.nextHop) is at \(neighbor.mac ?? .zero), \(neighbor.state)")
-            return .sent(interface: name, nextHop: path.nextHop)
+            way.add("neighbour", "\(nextHop) is at \(neighbor.mac ?? .zero), \(neighbor.state)")
+            return .sent(interface: name, nextHop: nextHop)
         case .failed:
-            way.add("neighbour", "\(path.nextHop) did not answer ARP on \(name)")
+            way.add("neighbour", "\(nextHop) did not answer \(method) on \(name)")
             return .dropped(.neighborUnresolved)
         case .none, .incomplete:
             let waiting = "\(neighbor.packetsWaiting) packets wait for it"
-            way.add("neighbour", "\(path.nextHop) has not answered ARP on \(name) yet; \(waiting)")
-            return .waiting(nextHop: path.nextHop)
+            way.add("neighbour", "\(nextHop) has not answered \(method) on \(name) yet; \(waiting)")
+            return .waiting(nextHop: nextHop)
+        }
+    }
+}
+
+extension IPAddress {
+    fileprivate var isValidSource: Bool {
+        switch self {
+        case .v4(let address): address.isValidSource
+        case .v6(let address): address.isValidSource
         }
     }
 }

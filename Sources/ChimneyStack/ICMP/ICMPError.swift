@@ -53,6 +53,10 @@ extension VirtualStack {
     /// broadcast, a fragment other than the first, or beyond the rate limit. The message quotes as
     /// much of the packet as fits 576 bytes (RFC 1812 §4.3.2.3).
     mutating func sendICMPError(_ error: ICMPError, about packet: borrowing Packet) {
+        if packet.count > 0, packet.isIPv6 {
+            if let message = error.ipv6 { sendICMPError(message, about: packet) }
+            return
+        }
         guard let fields = IPv4Fields(packet.bytes), mayAnswerWithError(packet, fields) else { return }
         guard icmpLimit.admits(at: now) else {
             counters.icmpErrorsSuppressed &+= 1
@@ -84,7 +88,9 @@ extension VirtualStack {
         sendIPv4(message, by: path)
     }
 
-    private func speaker(_ arrival: SlotID?, to destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
+    private func speaker(_ arrival: SlotID?, to destination: IPv4Address, by path: OutputPath<IPv4Address>)
+        -> IPv4Address?
+    {
         guard let arrival, arrival != loopback || path.isLocal, let address = ports[arrival].primaryAddress else {
             return sourceAddress(for: destination, by: path)
         }

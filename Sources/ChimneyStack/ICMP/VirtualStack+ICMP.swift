@@ -91,18 +91,18 @@ extension VirtualStack {
             }
             return consume(packet)
         }
-        let peer = IPv4Endpoint(quote.destination, quote.destinationPort)
+        let peer = Endpoint(quote.destination, quote.destinationPort)
         let mtu = Int(rest & 0xFFFF)
         if type == 3, code == 4, mtu >= 68 {
-            pathMTUs.learn(mtu, to: quote.destination, at: now)
+            pathMTUs.learn(mtu, to: IPv6Address(mapped: quote.destination), at: now)
             generation &+= 1
         }
         guard let error = SocketError(type: type, code: code, peer: peer, mtu: mtu) else { return consume(packet) }
-        if quote.ipProtocol == .udp, report(error, local: IPv4Endpoint(quote.source, quote.sourcePort), peer: peer) {
+        if quote.ipProtocol == .udp, report(error, local: Endpoint(quote.source, quote.sourcePort), peer: peer) {
             return consume(packet)
         }
         if quote.ipProtocol == .icmpv4,
-            reportEcho(error, from: fields.source, identifier: quote.sourcePort, sequence: quote.destinationPort)
+            reportEcho(error, from: .v4(fields.source), identifier: quote.sourcePort, sequence: quote.destinationPort)
         {
             return consume(packet)
         }
@@ -151,7 +151,7 @@ struct Quote {
 
 extension SocketError {
     /// What an ICMP error means to the socket that sent the packet (RFC 1122 §4.1.3.3), or `nil` when it means nothing.
-    init?(type: UInt8, code: UInt8, peer: IPv4Endpoint, mtu: Int) {
+    init?(type: UInt8, code: UInt8, peer: Endpoint, mtu: Int) {
         switch (type, code) {
         case (3, 0), (3, 6), (3, 11): self = .networkUnreachable(peer)
         case (3, 2): self = .protocolUnreachable(peer)

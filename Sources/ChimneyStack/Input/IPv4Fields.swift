@@ -29,7 +29,7 @@ struct IPv4Fields: BitwiseCopyable {
 
     /// Reads and judges a header's lengths and version; the checksum is the caller's to check.
     @inline(__always)
-    init(checking bytes: RawSpan) throws(IPv4HeaderFault) {
+    init(checking bytes: RawSpan) throws(IPHeaderFault) {
         guard bytes.byteCount >= 20 else { throw .truncated }
         let first = bytes.uint32(at: 0)
         let second = bytes.uint32(at: 4)
@@ -53,17 +53,10 @@ struct IPv4Fields: BitwiseCopyable {
         sum = (sum & 0xFFFF) &+ sum >> 16
         isBaseSumRight = sum == 0xFFFF
     }
-
-    /// Turns the header of a first fragment into that of the whole datagram.
-    static func finishReassembly(_ packet: inout Packet, totalLength: Int, headerByteCount: Int) {
-        packet.store16(UInt16(truncatingIfNeeded: totalLength), at: 2)
-        packet.store16(0, at: 6)
-        packet.storeIPv4HeaderChecksum(headerByteCount: headerByteCount)
-    }
 }
 
-/// What is wrong with an IPv4 header.
-enum IPv4HeaderFault: Error {
+/// What is wrong with an IP header.
+enum IPHeaderFault: Error {
     case truncated, version, headerLength, totalLength
 
     var reason: DropReason {

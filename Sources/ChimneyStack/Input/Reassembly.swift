@@ -1,11 +1,33 @@
 import ChimneyPrimitives
 import ChimneyWire
 
-/// Datagrams whose fragments have not all arrived (RFC 791 §3.2, RFC 815).
+/// Which datagram a fragment belongs to (RFC 791 §3.2, RFC 8200 §4.5), its addresses in the shape both families share.
+struct FragmentKey: Equatable {
+    var source: IPv6Address
+    var destination: IPv6Address
+    /// The identification, and of IPv4 the protocol too.
+    var rest: UInt64
+}
+
+/// One fragment's place in its datagram.
+struct Fragment {
+    var key: FragmentKey
+    /// Where its data lies in the whole payload, in bytes.
+    var offset: Int
+    /// The bytes of data.
+    var byteCount: Int
+    var moreFragments: Bool
+    /// The bytes of header that the whole datagram keeps of this fragment, if it is the first.
+    var headerByteCount: Int
+    /// Where the header says what the payload is.
+    var namedAt: Int
+}
+
+/// Datagrams of either family whose fragments have not all arrived (RFC 791 §3.2, RFC 815, RFC 8200 §4.5).
 ///
 /// Memory is bounded in datagrams, in bytes of buffers and in fragments of one datagram; at a bound
 /// the oldest datagram is given up. Fragments that overlap condemn their datagram, because two
-/// hosts would read it differently (RFC 5722 gives the reasons for IPv6; they hold here).
+/// hosts would read it differently (RFC 5722, whose reasons hold for IPv4 too).
 struct Reassembly: ~Copyable {
     /// What became of a fragment.
     ///
@@ -22,27 +44,23 @@ struct Reassembly: ~Copyable {
         var evicted = PacketQueue()
     }
 
-    struct Key: Equatable {
-        var addresses: UInt64
-        var rest: UInt32
-    }
-
     struct Span {
         var start: Int
         var end: Int
     }
 
     struct Entry: ~Copyable {
-        let key: Key
+        let key: FragmentKey
         let due: Instant
         var spans: [Span] = []
         var received = 0
         var total: Int?
         var headerByteCount = 0
+        var namedAt = 0
         var bufferByteCount = 0
         var fragments = PacketQueue()
 
-        init(key: Key, due: Instant) {
+        init(key: FragmentKey, due: Instant) {
             self.key = key
             self.due = due
         }
@@ -50,7 +68,7 @@ struct Reassembly: ~Copyable {
 
     /// Oldest first, so that the head is both the next to time out and the one to give up.
     private var order: [SlotID] = []
-    private var keys: [Key] = []
+    private var keys: [FragmentKey] = []
     private var entries: SlotMap<Entry>
     private(set) var heldCount = 0
     private(set) var heldBytes = 0
@@ -75,28 +93,29 @@ struct Reassembly: ~Copyable {
 
     var datagramCount: Int { order.count }
 
-    /// A fragment arrived, its bytes beginning with the IPv4 header and ending with the payload.
+    /// A fragment arrived, its bytes beginning with the IP header and ending with the payload, which
+    /// `transportOffset` of its metadata points at.
     mutating func fragmentArrived(
-        _ packet: consuming Packet, fields: IPv4Fields, at now: Instant, pool: PacketPool
+        _ packet: consuming Packet, _ fragment: Fragment, at now: Instant, pool: PacketPool
     ) -> Outcome {
         var outcome = Outcome()
-        let start = fields.fragmentOffset
-        let length = Int(fields.totalLength) - fields.headerByteCount
+        let start = fragment.offset
+        let length = fragment.byteCount
         let end = start + length
-        guard length > 0, !fields.moreFragments || length & 7 == 0 else {
+        guard length > 0, !fragment.moreFragments || length & 7 == 0 else {
             return condemned(packet, .fragmentMalformed, outcome)
         }
-        guard end + fields.headerByteCount <= 65_535 else { return condemned(packet, .fragmentOversized, outcome) }
+        // The length of IPv6 does not count the header's first 40 bytes.
+        let counted = fragment.headerByteCount - (packet.isIPv6 ? 40 : 0)
+        guard end + counted <= 65_535 else { return condemned(packet, .fragmentOversized, outcome) }
 
-        let key = Key(
-            addresses: UInt64(fields.source.bits) << 32 | UInt64(fields.destination.bits),
-            rest: UInt32(fields.identification) << 8 | UInt32(fields.ipProtocol.rawValue))
+        let key = fragment.key
         guard let position = keys.firstIndex(of: key) ?? open(key, at: now, &outcome) else {
             return condemned(packet, .noBuffer, outcome)
         }
         let id = order[position]
 
-        switch place(Span(start: start, end: end), isLast: !fields.moreFragments, in: id) {
+        switch place(Span(start: start, end: end), isLast: !fragment.moreFragments, in: id) {
         case .fits: break
         case .duplicate: return condemned(packet, .fragmentDuplicate, outcome)
         case .refused(let reason):
@@ -105,7 +124,10 @@ struct Reassembly: ~Copyable {
             close(position, into: &outcome.dead)
             return outcome
         }
-        if start == 0 { entries[id].headerByteCount = fields.headerByteCount }
+        if start == 0 {
+            entries[id].headerByteCount = fragment.headerByteCount
+            entries[id].namedAt = fragment.namedAt
+        }
         entries[id].received += length
         entries[id].bufferByteCount += packet.count
         heldBytes += packet.count
@@ -166,7 +188,7 @@ struct Reassembly: ~Copyable {
         return .fits
     }
 
-    private mutating func open(_ key: Key, at now: Instant, _ outcome: inout Outcome) -> Int? {
+    private mutating func open(_ key: FragmentKey, at now: Instant, _ outcome: inout Outcome) -> Int? {
         if order.count >= datagramsMax { close(0, into: &outcome.evicted) }
         guard let id = entries.insert(Entry(key: key, due: now + timeout)) else { return nil }
         order.append(id)
@@ -198,12 +220,13 @@ struct Reassembly: ~Copyable {
     }
 
     private static func isFirst(_ fragment: borrowing Packet) -> Bool {
-        fragment.count >= 20 && fragment.bytes.uint16(at: 6) & 0x1FFF == 0
+        fragment.fragmentOffset == 0
     }
 
     /// Writes the fragments into one buffer, each at its offset, behind the header of the first.
     private mutating func merge(_ position: Int, total: Int, pool: PacketPool, _ outcome: inout Outcome) {
         let headerByteCount = entries[order[position]].headerByteCount
+        let namedAt = entries[order[position]].namedAt
         var fragments = PacketQueue()
         close(position, into: &fragments)
         outcome.mergedCount = fragments.count
@@ -215,16 +238,18 @@ struct Reassembly: ~Copyable {
         var isFirst = true
         while !fragments.isEmpty {
             let fragment = fragments.removeFirst()
-            guard let fields = IPv4Fields(fragment.bytes) else { continue }
+            let start = Int(fragment.metadata.transportOffset)
             if isFirst {
                 whole.metadata = fragment.metadata
                 whole.write(fragment.bytes.extracting(0..<headerByteCount), at: 0)
+                // What the fragment header announced, the header before it announces now (RFC 8200 §4.5).
+                if fragment.isIPv6 { whole.store8(fragment.bytes.uint8(at: start - 8), at: namedAt) }
                 isFirst = false
             }
-            let payload = fragment.bytes.extracting(fields.headerByteCount..<fragment.count)
-            whole.write(payload, at: headerByteCount + fields.fragmentOffset)
+            let payload = fragment.bytes.extracting(start..<fragment.count)
+            whole.write(payload, at: headerByteCount + fragment.fragmentOffset)
         }
-        IPv4Fields.finishReassembly(&whole, totalLength: headerByteCount + total, headerByteCount: headerByteCount)
+        whole.finishReassembly(headerByteCount: headerByteCount)
         outcome.whole.append(whole)
     }
 
@@ -234,5 +259,25 @@ struct Reassembly: ~Copyable {
         outcome.dead.append(packet)
         outcome.reason = reason
         return outcome
+    }
+}
+
+extension Packet {
+    /// Where the data of a fragment in reassembly lies in the whole payload, in bytes.
+    fileprivate var fragmentOffset: Int {
+        isIPv6
+            ? Int(bytes.uint16(at: Int(metadata.transportOffset) - 6) & 0xFFF8)
+            : Int(bytes.uint16(at: 6) & 0x1FFF) << 3
+    }
+
+    /// Turns the header of a first fragment into that of the whole datagram.
+    fileprivate mutating func finishReassembly(headerByteCount: Int) {
+        if isIPv6 {
+            store16(UInt16(truncatingIfNeeded: count - 40), at: 4)
+        } else {
+            store16(UInt16(truncatingIfNeeded: count), at: 2)
+            store16(0, at: 6)
+            storeIPv4HeaderChecksum(headerByteCount: headerByteCount)
+        }
     }
 }

@@ -33,7 +33,7 @@ extension VirtualStack {
                 packet.metadata.receivedAt = now
                 // What another stack noted on the packet means nothing here.
                 packet.metadata.flags = []
-                ipv4Arrived(packet, port)
+                ipArrived(packet, port)
             }
         }
         deliverLooped()
@@ -61,6 +61,9 @@ extension VirtualStack {
         case 0x0800:
             frame.removeFirst(14)
             ipv4Arrived(frame, port)
+        case 0x86DD:
+            frame.removeFirst(14)
+            ipv6Arrived(frame, port)
         case 0x0806:
             arpArrived(frame, port)
         case 0x8100, 0x88A8:
@@ -75,6 +78,13 @@ extension VirtualStack {
         if destination.isBroadcast { return .linkBroadcast }
         if destination.isMulticast { return .linkMulticast }
         return nil
+    }
+
+    /// One IP packet of a link without frames, which says its version itself.
+    @inline(__always)
+    private mutating func ipArrived(_ packet: consuming Packet, _ port: SlotID) {
+        if packet.count > 0, packet.isIPv6 { return ipv6Arrived(packet, port) }
+        ipv4Arrived(packet, port)
     }
 
     /// One IPv4 packet, its bytes beginning with the header (RFC 791 §3.2, RFC 1122 §3.2.1).
@@ -164,7 +174,19 @@ extension VirtualStack {
     }
 
     private mutating func fragmentArrived(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
-        var outcome = reassembly.fragmentArrived(packet, fields: fields, at: now, pool: pool)
+        packet.metadata.transportOffset = UInt16(truncatingIfNeeded: fields.headerByteCount)
+        let fragment = Fragment(
+            key: FragmentKey(
+                source: IPv6Address(mapped: fields.source), destination: IPv6Address(mapped: fields.destination),
+                rest: UInt64(fields.identification) << 8 | UInt64(fields.ipProtocol.rawValue)),
+            offset: fields.fragmentOffset, byteCount: fields.payloadByteCount, moreFragments: fields.moreFragments,
+            headerByteCount: fields.headerByteCount, namedAt: 9)
+        fragmentArrived(packet, fragment, port)
+    }
+
+    /// A fragment of either family, its place known.
+    mutating func fragmentArrived(_ packet: consuming Packet, _ fragment: Fragment, _ port: SlotID) {
+        var outcome = reassembly.fragmentArrived(packet, fragment, at: now, pool: pool)
         drop(&outcome.evicted, .fragmentEvicted)
         if outcome.mergedCount > 0, !outcome.whole.isEmpty {
             ledger.consumed &+= UInt64(outcome.mergedCount)
@@ -173,7 +195,7 @@ extension VirtualStack {
         drop(&outcome.dead, outcome.reason)
         while !outcome.whole.isEmpty {
             let whole = outcome.whole.removeFirst()
-            reassembled(whole, port)
+            if whole.isIPv6 { ipv6Reassembled(whole, port) } else { reassembled(whole, port) }
         }
     }
 
@@ -194,7 +216,7 @@ extension VirtualStack {
                 drop(packet, .interfaceGone)
                 continue
             }
-            ipv4Arrived(packet, port)
+            ipArrived(packet, port)
         }
     }
 }

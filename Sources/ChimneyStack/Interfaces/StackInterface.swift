@@ -1,6 +1,9 @@
+import ChimneyAddressing
 public import ChimneyLink
 import ChimneyNeighbors
 public import ChimneyPrimitives
+import ChimneyRouting
+import ChimneyWire
 
 /// What a shell says about an interface when it attaches one.
 public struct InterfaceDescription: Sendable, Hashable {
@@ -18,13 +21,18 @@ public struct InterfaceDescription: Sendable, Hashable {
     public var fib: Int
     /// Whether packets may be forwarded from and to it, when the stack forwards at all.
     public var forwards: Bool
-    /// Whether addresses are probed for conflicts before they are used (RFC 5227).
+    /// Whether IPv4 addresses are probed for conflicts before they are used (RFC 5227).
+    ///
+    /// Those of IPv6 always are (RFC 4862 §5.4).
     public var detectsConflicts: Bool
+    /// Whether it speaks IPv6, and whether it configures itself.
+    public var ipv6: IPv6Mode
 
     /// An interface with an MTU of 1,500 bytes in routing table 0.
     public init(
         name: String, kind: LinkKind = .ethernet, mac: MACAddress = .zero, mtu: Int = 1_500,
-        capabilities: LinkCapabilities = [], fib: Int = 0, forwards: Bool = true, detectsConflicts: Bool = false
+        capabilities: LinkCapabilities = [], fib: Int = 0, forwards: Bool = true, detectsConflicts: Bool = false,
+        ipv6: IPv6Mode = .off
     ) {
         self.name = name
         self.kind = kind
@@ -34,7 +42,18 @@ public struct InterfaceDescription: Sendable, Hashable {
         self.fib = fib
         self.forwards = forwards
         self.detectsConflicts = detectsConflicts
+        self.ipv6 = ipv6
     }
+}
+
+/// Whether and how an interface speaks IPv6.
+public enum IPv6Mode: String, Sendable, Hashable, CaseIterable {
+    /// IPv6 packets are neither taken nor sent.
+    case off
+    /// It has a link-local address and those it is given, and ignores router advertisements.
+    case manual
+    /// It asks for routers and takes addresses, routes and parameters from their advertisements (RFC 4862).
+    case automatic
 }
 
 /// An IPv4 address of an interface.
@@ -89,11 +108,30 @@ struct StackInterface: ~Copyable {
     /// Whether it is in the list of interfaces with something to transmit.
     var isDirty = false
     var addresses: [InterfaceAddress] = []
+    var ipv6: IPv6Mode
+    var ipv6Addresses: [IPv6InterfaceAddress] = []
+    /// The hop limit that a router advertised (RFC 4861 §6.3.4).
+    var advertisedHopLimit: UInt8?
+    /// The MTU that a router advertised, never above the link's (RFC 4861 §6.3.4).
+    var advertisedMTU: Int?
     var transmit = PacketQueue()
     var counters = InterfaceCounters()
+    /// Router discovery and address configuration, of Ethernet interfaces that speak IPv6.
+    var discovery: RouterDiscovery?
+    var advertiser: RouterAdvertiser?
+    var dhcp: DHCPClient?
+    /// The routes that a DHCP server's lease brought.
+    var dhcpRoutes: [IPv4Route] = []
+    var dhcpNameServers: [IPv4Address] = []
+    /// What routers advertised (RFC 8106).
+    var nameServers: [IPv6Address] = []
+    var searchDomains: [DomainName] = []
     /// The neighbour sent to last, and what finds its link address at once; runs of packets go to one neighbour.
     var lastHop = IPv4Address.any
     var lastHandle = NeighborHandle.none
+    /// The same for IPv6.
+    var lastIPv6Hop = IPv6Address.any
+    var lastIPv6Handle = NeighborHandle.none
 
     init(_ description: InterfaceDescription, index: InterfaceIndex) {
         self.index = index
@@ -104,6 +142,7 @@ struct StackInterface: ~Copyable {
         fib = UInt16(description.fib)
         forwards = description.forwards
         detectsConflicts = description.detectsConflicts
+        ipv6 = description.ipv6
     }
 
     var primaryAddress: IPv4Address? { addresses.first { $0.state == .usable }?.address }
@@ -125,6 +164,8 @@ public enum InterfaceError: Error, Hashable, Sendable {
     case table(InterfaceTableError)
     /// The MTU is outside 68...65,535.
     case mtuOutOfRange(Int)
+    /// IPv6 needs links that carry at least 1,280 bytes (RFC 8200 §5).
+    case mtuTooSmallForIPv6(Int)
     /// The stack has no routing table of that number.
     case noSuchFIB(fib: Int, count: Int)
     /// An Ethernet interface needs a unicast link address.
@@ -138,15 +179,17 @@ public enum AddressError: Error, Hashable, Sendable {
     /// The stack has no such interface.
     case noSuchInterface
     /// The address cannot be a host's.
-    case addressInvalid(IPv4Address)
-    /// The prefix length is outside 0...32.
+    case addressInvalid(IPAddress)
+    /// The prefix length is outside 0...32, of IPv6 0...128.
     case prefixLengthOutOfRange(Int)
     /// The address is on an interface of this stack already.
-    case addressInUse(IPv4Address)
+    case addressInUse(IPAddress)
     /// The interface has ``StackSettings/addressesPerInterfaceMax`` addresses.
     case tooManyAddresses(max: Int)
     /// The interface does not have the address.
-    case noSuchAddress(IPv4Address)
+    case noSuchAddress(IPAddress)
+    /// The interface does not speak IPv6.
+    case ipv6Disabled
     /// The routing table has no room for the address's routes.
     case noRoom
 }

@@ -19,12 +19,16 @@ extension VirtualStack {
         if description.kind == .ethernet {
             guard !description.mac.isMulticast, description.mac != .zero else { throw .macInvalid(description.mac) }
         }
+        if description.ipv6 != .off {
+            guard description.mtu >= 1_280 else { throw .mtuTooSmallForIPv6(description.mtu) }
+        }
         let index: InterfaceIndex
         do throws(InterfaceTableError) {
             index = try interfaceTable.attach(name: description.name, kind: description.kind)
         } catch { throw .table(error) }
         _ = ports.insert(StackInterface(description, index: index))
         if description.kind == .ethernet { try? arp.attach(index.rawValue, mac: description.mac) }
+        if let port = ports.position(of: index) { startIPv6(port) }
         generation &+= 1
         return index
     }
@@ -36,7 +40,9 @@ extension VirtualStack {
         dropTransmit(port, .interfaceGone)
         arp.detach(index.rawValue, output: &arpOutput)
         settleNeighbors()
+        detachDiscovery(port)
         routes.removeInterface(index.rawValue)
+        ipv6Routes.removeInterface(index.rawValue)
         dirty.removeAll { $0 == index }
         ports.remove(port)
         try? interfaceTable.detach(index)
@@ -57,6 +63,7 @@ extension VirtualStack {
         guard ports[port].isUp != isUp else { return }
         ports[port].isUp = isUp
         routes.setInterface(index.rawValue, isUp: isUp)
+        ipv6Routes.setInterface(index.rawValue, isUp: isUp)
         if !isUp {
             dropTransmit(port, .interfaceDown)
             if ports[port].kind == .ethernet { arp.linkWentDown(index.rawValue, output: &arpOutput) }
@@ -64,6 +71,8 @@ extension VirtualStack {
             arp.linkWentUp(index.rawValue, at: now, using: &random, output: &arpOutput)
         }
         settleNeighbors()
+        linkChanged(port, isUp: isUp)
+        dhcpLinkChanged(port, isUp: isUp)
         generation &+= 1
     }
 
@@ -106,12 +115,14 @@ extension VirtualStack {
         ports[port].mac = mac
         try? arp.setMAC(mac, of: index.rawValue, at: now, output: &arpOutput)
         settleNeighbors()
+        linkAddressChanged(port)
     }
 
     /// Gives an interface another MTU, 68 to 65,535 bytes.
     public mutating func setMTU(_ index: InterfaceIndex, _ mtu: Int) throws(InterfaceError) {
         guard let port = ports.position(of: index) else { throw .noSuchInterface }
         guard (68...65_535).contains(mtu) else { throw .mtuOutOfRange(mtu) }
+        guard ports[port].ipv6 == .off || mtu >= 1_280 else { throw .mtuTooSmallForIPv6(mtu) }
         ports[port].mtu = mtu
         generation &+= 1
     }
@@ -125,19 +136,26 @@ extension VirtualStack {
     ) throws(AddressError) {
         beginRound(at: now)
         guard let port = ports.position(of: index) else { throw .noSuchInterface }
+        try addAddress(address, prefixLength: prefixLength, port, probing: ports[port].detectsConflicts)
+    }
+
+    mutating func addAddress(
+        _ address: IPv4Address, prefixLength: Int, _ port: SlotID, probing: Bool
+    ) throws(AddressError) {
+        let index = ports[port].index
         guard (0...32).contains(prefixLength) else { throw .prefixLengthOutOfRange(prefixLength) }
         let isLoopback = ports[port].kind == .loopback
         guard !address.isThisNetwork, !address.isMulticast, address.bits >> 28 != 0xF, address.isLoopback == isLoopback
-        else { throw .addressInvalid(address) }
-        guard !isAssigned(address) else { throw .addressInUse(address) }
+        else { throw .addressInvalid(.v4(address)) }
+        guard !isAssigned(address) else { throw .addressInUse(.v4(address)) }
         guard ports[port].addresses.count < settings.addressesPerInterfaceMax else {
             throw .tooManyAddresses(max: settings.addressesPerInterfaceMax)
         }
         var added = InterfaceAddress(address: address, prefixLength: prefixLength, state: .usable)
         if added.broadcast == address || (prefixLength < 31 && address.bits & ~added.mask == 0) {
-            throw .addressInvalid(address)
+            throw .addressInvalid(.v4(address))
         }
-        let probes = ports[port].kind == .ethernet && ports[port].detectsConflicts
+        let probes = ports[port].kind == .ethernet && probing
         if probes { added.state = .tentative }
         guard addConnected(added, interface: index.rawValue) else { throw .noRoom }
         if !ports[port].isUp { routes.setInterface(index.rawValue, isUp: false) }
@@ -158,7 +176,7 @@ extension VirtualStack {
         beginRound(at: now)
         guard let port = ports.position(of: index) else { throw .noSuchInterface }
         guard let position = ports[port].addresses.firstIndex(where: { $0.address == address }) else {
-            throw .noSuchAddress(address)
+            throw .noSuchAddress(.v4(address))
         }
         let removed = ports[port].addresses.remove(at: position)
         removeConnected(removed, interface: index.rawValue, among: ports[port].addresses)
@@ -172,18 +190,21 @@ extension VirtualStack {
     /// The source address for packets to a destination (RFC 1122 §3.3.4.3): one of the interface's, else any of ours.
     ///
     /// Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
-    func sourceAddress(for destination: IPv4Address, by path: OutputPath) -> IPv4Address? {
+    func sourceAddress(for destination: IPv4Address, by path: OutputPath<IPv4Address>) -> IPv4Address? {
         if path.isLocal { return destination }
         let hop = IPv4NextHop.gateway(path.nextHop, on: ports[path.port].index.rawValue)
         let chosen = SourceSelection.choose(for: destination, by: hop, among: localAddresses)
         return chosen?.isLoopback == true ? nil : chosen
     }
 
-    /// Every stack has `lo0`, up, with 127.0.0.1/8 (RFC 1122 §3.2.1.3).
+    /// Every stack has `lo0`, up, with 127.0.0.1/8 (RFC 1122 §3.2.1.3) and `::1` (RFC 4291 §2.5.3).
     mutating func configureLoopback() {
         let address = InterfaceAddress(address: .loopback, prefixLength: 8, state: .usable)
         _ = addConnected(address, interface: ports[loopback].index.rawValue)
         ports[loopback].addresses.append(address)
+        ports[loopback].ipv6 = .manual
+        ports[loopback].ipv6Addresses.append(
+            IPv6InterfaceAddress(.loopback, prefixLength: 128, state: .usable, origin: .linkLocal))
         rebuildLocal()
     }
 
@@ -204,6 +225,7 @@ extension VirtualStack {
     /// Computes again what each address means; every remembered path is stale afterwards.
     mutating func rebuildLocal() {
         local.removeAll()
+        ipv6Local.removeAll()
         for position in 0..<ports.count {
             let id = ports.id(at: position)
             for address in ports[id].addresses where address.state == .usable {
@@ -211,6 +233,10 @@ extension VirtualStack {
                 if let broadcast = address.broadcast {
                     local.insert(broadcast, .subnetBroadcast, interface: ports[id].index.rawValue)
                 }
+            }
+            // What is link-local is ours on its own link only, and found there.
+            for address in ports[id].ipv6Addresses where address.isAssigned && !address.address.isLinkLocal {
+                ipv6Local.insert(address.address, .unicast, interface: ports[id].index.rawValue)
             }
         }
         generation &+= 1

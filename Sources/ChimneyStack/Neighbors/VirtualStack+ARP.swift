@@ -61,7 +61,7 @@ extension VirtualStack {
     }
 
     /// A packet whose next hop cannot be reached; its sender is told (RFC 1122 §3.3.1.4, RFC 1812 §4.3.3.1).
-    private mutating func refuse(_ packet: consuming Packet, _ refusal: NeighborRefusal) {
+    mutating func refuse(_ packet: consuming Packet, _ refusal: NeighborRefusal) {
         if refusal == .unreachable { sendICMPError(.hostUnreachable, about: packet) }
         drop(packet, refusal.reason)
     }
@@ -86,6 +86,7 @@ extension VirtualStack {
         case .defended: return
         }
         rebuildLocal()
+        dhcpAddressProved(event.address, isFree: event.kind == .usable, port)
     }
 
     /// A neighbour moved or fell silent: what is remembered about it is looked up anew.

@@ -16,7 +16,7 @@ extension VirtualStack {
         guard fields.fragmentOffset &+ fields.payloadByteCount <= 65_535 else {
             return drop(packet, .fragmentOversized)
         }
-        let path: OutputPath
+        let path: OutputPath<IPv4Address>
         let question = ForwardingQuestion(
             destination: fields.destination, fib: ports[port].fib, flowHash: Self.flowHash(fields),
             generation: generation)
@@ -44,8 +44,8 @@ extension VirtualStack {
         sendIPv4(packet, by: path)
     }
 
-    /// No route, or one that refuses (RFC 1812 §5.2.7.1).
-    private mutating func refuse(_ packet: consuming Packet, _ failure: RouteFailure) {
+    /// No route, or one that refuses (RFC 1812 §5.2.7.1, RFC 4443 §3.1).
+    mutating func refuse(_ packet: consuming Packet, _ failure: RouteFailure) {
         switch failure {
         case .none:
             sendICMPError(.networkUnreachable, about: packet)
@@ -77,20 +77,6 @@ extension VirtualStack {
         hash ^= UInt32(fields.ipProtocol.rawValue) &* 0xC2B2_AE3D
         return hash ^ hash >> 15
     }
-}
-
-/// What routing is asked about a packet to forward.
-struct ForwardingQuestion: Equatable, BitwiseCopyable {
-    var destination = IPv4Address.any
-    var fib: UInt16 = 0
-    var flowHash: UInt32 = 0
-    var generation: UInt64 = 0
-}
-
-/// The last question and its answer.
-struct ForwardingMemory: BitwiseCopyable {
-    var question = ForwardingQuestion()
-    var path: OutputPath?
 }
 
 extension Packet {

@@ -4,23 +4,11 @@ import ChimneyPrimitives
 import ChimneyRouting
 import ChimneyWire
 
-/// Where a packet is to go once routing has spoken.
-struct OutputPath: BitwiseCopyable {
-    /// The position of the interface in the stack's table.
-    var port: SlotID
-    /// The neighbour to hand it to; the destination itself when that is on the link.
-    var nextHop: IPv4Address
-    /// Whether the destination is one of our own addresses.
-    var isLocal: Bool
-    /// Whether the destination is a broadcast or multicast address of the link.
-    var isLinkGroup: Bool
-    /// Whether the destination is a broadcast address.
-    var isBroadcast: Bool
-}
-
 extension VirtualStack {
     /// Finds the way to a destination in one routing table.
-    func path(to destination: IPv4Address, fib: UInt16, flowHash: UInt32 = 0) throws(RouteFailure) -> OutputPath {
+    func path(to destination: IPv4Address, fib: UInt16, flowHash: UInt32 = 0) throws(RouteFailure) -> OutputPath<
+        IPv4Address
+    > {
         if local.isOurs(destination) || destination.isLoopback {
             return OutputPath(
                 port: loopback, nextHop: destination, isLocal: true, isLinkGroup: false, isBroadcast: false)
@@ -55,12 +43,12 @@ extension VirtualStack {
         return nil
     }
 
-    private static func broadcast(by port: SlotID) -> OutputPath {
+    private static func broadcast(by port: SlotID) -> OutputPath<IPv4Address> {
         OutputPath(port: port, nextHop: .limitedBroadcast, isLocal: false, isLinkGroup: true, isBroadcast: true)
     }
 
     /// Sends a finished IPv4 packet, its bytes beginning with the header, cutting it where the link demands (RFC 791 §3.2).
-    mutating func sendIPv4(_ packet: consuming Packet, by path: OutputPath) {
+    mutating func sendIPv4(_ packet: consuming Packet, by path: OutputPath<IPv4Address>) {
         if path.isLocal {
             packet.metadata.interface = ports[path.port].index.rawValue
             packet.metadata.receivedAt = now
@@ -82,7 +70,7 @@ extension VirtualStack {
 
     /// Puts the link header before a packet that fits the MTU, and the frame into the transmit queue.
     @inline(__always)
-    mutating func sendToLink(_ packet: consuming Packet, by path: OutputPath) {
+    mutating func sendToLink(_ packet: consuming Packet, by path: OutputPath<IPv4Address>) {
         switch ports[path.port].kind {
         case .ip, .loopback:
             enqueue(packet, path.port)

@@ -5,12 +5,12 @@ import ChimneyWire
 /// What came back for an echo request.
 public struct EchoReply: Sendable, Hashable {
     /// Who answered.
-    public var source: IPv4Address
+    public var source: IPAddress
     /// The request's sequence number.
     public var sequence: UInt16
     /// When the answer arrived.
     public var receivedAt: Instant
-    /// The time to live it arrived with; 0 for an error.
+    /// The time to live or hop limit it arrived with; 0 for an error.
     public var timeToLive: UInt8
     /// The bytes of data it carried.
     public var byteCount: Int
@@ -26,10 +26,10 @@ public enum EchoError: Error, Hashable, Sendable {
     case tooManySockets(max: Int)
     /// The socket was closed.
     case closed
-    /// More than 65,507 bytes of data.
+    /// More data than one packet holds: 65,507 bytes over IPv4, 65,527 over IPv6.
     case messageTooLong(max: Int)
     /// No route leads to the destination.
-    case noRoute(IPv4Address)
+    case noRoute(IPAddress)
     /// The packet pool is at its bound.
     case noBuffer
 }
@@ -68,29 +68,44 @@ extension VirtualStack {
     }
 
     /// Sends an echo request with `byteCount` bytes of data, a pattern that follows from the sequence number.
+    ///
+    /// The zone, an interface's index, says on which link a link-local address of IPv6 is.
     public mutating func sendEcho(
-        _ identifier: UInt16, to destination: IPv4Address, sequence: UInt16, byteCount: Int = 56,
+        _ identifier: UInt16, to destination: IPAddress, zone: UInt32 = 0, sequence: UInt16, byteCount: Int = 56,
         timeToLive: UInt8? = nil, fib: Int = 0, at now: Instant
     ) throws(EchoError) {
         beginRound(at: now)
         guard echoes.position(of: identifier) != nil else { throw .closed }
-        guard (0...65_507).contains(byteCount) else { throw .messageTooLong(max: 65_507) }
-        guard let path = try? path(to: destination, fib: UInt16(clamping: fib)),
-            let source = path.isLocal ? destination : sourceAddress(for: destination, by: path)
-        else { throw .noRoute(destination) }
-        guard var packet = pool.allocate(byteCount: 28 + byteCount) else { throw .noBuffer }
-        packet.store16(0x0800, at: 20)
-        packet.store16(0, at: 22)
-        packet.store16(identifier, at: 24)
-        packet.store16(sequence, at: 26)
-        for index in 0..<byteCount { packet.store8(Self.pattern(sequence, index), at: 28 + index) }
-        let sum = InternetChecksum.sum(packet.bytes.extracting(20..<28 + byteCount))
-        packet.store16(InternetChecksum.finish(sum), at: 22)
-        packet.writeIPv4(
-            source: source, destination: destination, ipProtocol: .icmpv4,
-            timeToLive: timeToLive ?? settings.timeToLive, identification: nextIdentification())
-        ledger.created &+= 1
-        sendIPv4(packet, by: path)
+        let headers = destination.isIPv4 ? 28 : 48
+        // The total length of IPv4 counts its header, the payload length of IPv6 does not.
+        let byteCountMax = destination.isIPv4 ? 65_507 : 65_527
+        guard (0...byteCountMax).contains(byteCount) else { throw .messageTooLong(max: byteCountMax) }
+        guard var packet = pool.allocate(byteCount: headers + byteCount) else { throw .noBuffer }
+        for index in 0..<byteCount { packet.store8(Self.pattern(sequence, index), at: headers + index) }
+        let query = ICMPQuery(identifier: identifier, sequence: sequence)
+        switch destination {
+        case .v4(let address):
+            guard let path = try? path(to: address, fib: UInt16(clamping: fib)),
+                let source = path.isLocal ? address : sourceAddress(for: address, by: path)
+            else { throw .noRoute(destination) }
+            packet.writeEchoRequest(query, byteCount: byteCount)
+            packet.writeIPv4(
+                source: source, destination: address, ipProtocol: .icmpv4,
+                timeToLive: timeToLive ?? settings.timeToLive, identification: nextIdentification())
+            ledger.created &+= 1
+            sendIPv4(packet, by: path)
+        case .v6(let address):
+            guard let path = try? path(to: address, zone: zone, fib: UInt16(clamping: fib)),
+                let source = path.isLocal ? address : sourceAddress(for: address, by: path)
+            else { throw .noRoute(destination) }
+            packet.writeICMPv6(
+                .echoRequest(query), source: source, destination: address, payloadByteCount: byteCount)
+            packet.writeIPv6(
+                source: source, destination: address, nextHeader: .icmpv6,
+                hopLimit: timeToLive ?? hopLimit(path.port))
+            ledger.created &+= 1
+            sendIPv6(packet, by: path, mtu: mtu(to: address, by: path))
+        }
         deliverLooped()
     }
 
@@ -102,8 +117,8 @@ extension VirtualStack {
     }
 
     /// An echo reply arrived: it belongs to the socket with its identifier.
-    mutating func echoReplied(_ packet: consuming Packet, _ fields: IPv4Fields) {
-        let start = fields.headerByteCount
+    mutating func echoReplied(_ packet: consuming Packet, _ fields: some IPFields) {
+        let start = fields.transportOffset
         let identifier = packet.bytes.uint16(at: start + 4)
         guard let position = echoes.position(of: identifier) else { return drop(packet, .icmpNoSocket) }
         guard echoes.entries[position].replies.count < EchoSockets.repliesMax else {
@@ -118,14 +133,15 @@ extension VirtualStack {
         }
         echoes.entries[position].replies.append(
             EchoReply(
-                source: fields.source, sequence: sequence, receivedAt: now, timeToLive: fields.timeToLive,
+                source: fields.sourceEndpoint(0, on: 0).address, sequence: sequence, receivedAt: now,
+                timeToLive: fields.timeToLive,
                 byteCount: byteCount, isIntact: isIntact, error: nil))
         ledger.delivered &+= 1
         _ = packet
     }
 
     /// An ICMP error about an echo request: it takes the place of the answer.
-    mutating func reportEcho(_ error: SocketError, from source: IPv4Address, identifier: UInt16, sequence: UInt16)
+    mutating func reportEcho(_ error: SocketError, from source: IPAddress, identifier: UInt16, sequence: UInt16)
         -> Bool
     {
         guard let position = echoes.position(of: identifier),
@@ -140,5 +156,13 @@ extension VirtualStack {
 
     private static func pattern(_ sequence: UInt16, _ index: Int) -> UInt8 {
         UInt8(truncatingIfNeeded: index &+ Int(sequence) &* 31)
+    }
+}
+
+extension Packet {
+    /// Writes an ICMPv4 echo request behind the IPv4 header, before the data that stands there.
+    fileprivate mutating func writeEchoRequest(_ query: ICMPQuery, byteCount: Int) {
+        var span = mutableBytes
+        ICMPv4Message.echoRequest(query).write(into: &span, at: 20, payloadByteCount: byteCount)
     }
 }

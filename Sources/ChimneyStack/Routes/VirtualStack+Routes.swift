@@ -1,4 +1,5 @@
 import ChimneyLink
+import ChimneyNeighbors
 public import ChimneyPrimitives
 public import ChimneyRouting
 
@@ -25,6 +26,46 @@ extension VirtualStack {
             throw .noInterface
         }
         try routes.add(route, fib: fib)
+        generation &+= 1
+    }
+
+    /// Adds a route of IPv6 to one routing table, or to all.
+    ///
+    /// - Throws: `RouteError`; nothing is changed.
+    public mutating func addRoute(_ route: IPv6Route, fib: FIBChoice = .one(0)) throws(RouteError<IPv6Address>) {
+        if route.nextHop.interface != 0, ports.position(of: InterfaceIndex(rawValue: route.nextHop.interface)) == nil {
+            throw .noInterface
+        }
+        try ipv6Routes.add(route, fib: fib)
+        generation &+= 1
+    }
+
+    /// Removes the IPv6 routes to a prefix from one routing table, or from all, and says how many there were.
+    @discardableResult
+    public mutating func removeRoutes(
+        to prefix: IPv6Prefix, metric: UInt32? = nil, fib: FIBChoice = .one(0)
+    ) throws(RouteError<IPv6Address>) -> Int {
+        defer { generation &+= 1 }
+        return try ipv6Routes.remove(prefix, metric: metric, fib: fib)
+    }
+
+    /// The routing tables of IPv6, to read.
+    public var ipv6RoutingTables: IPv6RoutingTables { ipv6Routes }
+
+    /// Adds the route to a prefix of the link, in all tables; `false` when they have no room.
+    mutating func addConnected(_ prefix: IPv6Prefix, interface: UInt32, origin: RouteOrigin = .interface) -> Bool {
+        do throws(RouteError<IPv6Address>) {
+            try ipv6Routes.add(IPv6Route(prefix, .connected(on: interface), origin: origin), fib: .all)
+        } catch {
+            // Several addresses, and an advertisement, may speak of one prefix.
+            guard case .exists = error else { return false }
+        }
+        generation &+= 1
+        return true
+    }
+
+    mutating func removeConnected(_ prefix: IPv6Prefix, interface: UInt32) {
+        _ = try? ipv6Routes.remove(prefix, nextHop: .connected(on: interface), fib: .all)
         generation &+= 1
     }
 
@@ -68,20 +109,49 @@ extension VirtualStack {
         for table in routes.tables where table.listing(of: prefix).contains(where: { $0.route.origin != .redirect }) {
             return false
         }
-        redirects.removeAll { $0 == destination }
-        while redirects.count >= max(1, settings.destinationsMax) {
-            let oldest = IPv4Prefix(redirects.removeFirst(), length: 32)
-            _ = try? routes.remove(oldest, fib: .all)
-        }
+        makeRoomForRedirect(to: .v4(destination))
         let hop = IPv4NextHop.gateway(gateway, on: ports[port].index.rawValue)
         do throws(RouteError<IPv4Address>) {
             try routes.replace(IPv4Route(prefix, hop, origin: .redirect), fib: .all)
         } catch {
             return false
         }
-        redirects.append(destination)
+        redirects.append(.v4(destination))
         generation &+= 1
         return true
+    }
+
+    /// The same for IPv6; a target that is the destination itself is on the link (RFC 4861 §8.3).
+    mutating func installRedirect(_ redirection: NDPRedirection, _ port: SlotID) -> Bool {
+        let prefix = IPv6Prefix.host(redirection.destination)
+        for table in ipv6Routes.tables
+        where table.listing(of: prefix).contains(where: { $0.route.origin != .redirect }) {
+            return false
+        }
+        makeRoomForRedirect(to: .v6(redirection.destination))
+        let isOnLink = redirection.target == redirection.destination
+        let hop: IPv6NextHop =
+            isOnLink
+            ? .connected(on: redirection.interface) : .gateway(redirection.target, on: redirection.interface)
+        do throws(RouteError<IPv6Address>) {
+            try ipv6Routes.replace(IPv6Route(prefix, hop, origin: .redirect), fib: .all)
+        } catch {
+            return false
+        }
+        redirects.append(.v6(redirection.destination))
+        generation &+= 1
+        return true
+    }
+
+    /// Forgets an earlier redirect of the destination, and at ``StackSettings/destinationsMax`` the oldest of all.
+    private mutating func makeRoomForRedirect(to destination: IPAddress) {
+        redirects.removeAll { $0 == destination }
+        while redirects.count >= max(1, settings.destinationsMax) {
+            switch redirects.removeFirst() {
+            case .v4(let oldest): _ = try? routes.remove(IPv4Prefix.host(oldest), fib: .all)
+            case .v6(let oldest): _ = try? ipv6Routes.remove(IPv6Prefix.host(oldest), fib: .all)
+            }
+        }
     }
 
     /// The addresses of all interfaces, as source selection wants them; loopback's last.

@@ -5,23 +5,29 @@
 public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     // The frame.
     case frameTruncated, frameNotForUs, etherTypeUnknown, vlanUnknown, interfaceDown, interfaceGone
-    // The IPv4 header.
+    // The IP header.
     case ipTruncated, ipVersionWrong, ipHeaderLengthWrong, ipTotalLengthWrong, ipChecksumBad, ipOptionMalformed
+    case ipExtensionMalformed, ipv6Disabled
     case sourceRouteRefused, sourceAddressInvalid, destinationAddressInvalid, addressNotOurs, forwardingDisabled
     // Forwarding and output.
     case ttlExpired, noRoute, routeBlackhole, routeReject, routeProhibited, fragmentationNeeded
     case broadcastNotForwarded, linkBroadcastNotForwarded, neighborUnresolved, neighborQueueFull, neighborTableFull
     case transmitQueueFull, transmitDeviceGone, noBuffer, noSourceAddress
+    case beyondScope
     // Fragments.
     case fragmentMalformed, fragmentOverlap, fragmentDuplicate, fragmentOversized, fragmentTimeout, fragmentEvicted
     case fragmentTooMany
     // ARP.
     case arpMalformed, arpNotForUs, arpBadSender, arpConflict, arpOffLink, arpRateLimited, arpPermanent, arpUnsolicited
+    // Neighbour discovery and router discovery.
+    case ndpMalformed, ndpHopLimit, ndpBadSource, ndpBadTarget, ndpNotForUs, ndpConflict, ndpLooped, ndpUnsolicited
+    case ndpPermanent, ndpRateLimited, ndpNotRouter, ndpNotHost, dhcpRefused
     // ICMP.
     case icmpTruncated, icmpChecksumBad, icmpTypeUnknown, icmpEchoIgnored, icmpQuoteMalformed, icmpRedirectRefused
     case icmpNoSocket
     // Transports.
-    case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, portClosed, socketBufferFull
+    case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, udpChecksumMissing, portClosed,
+        socketBufferFull
     case broadcastNoReceiver, multicastNoMember
 
     /// The sentence `explain` prints.
@@ -33,13 +39,16 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .vlanUnknown: "no interface of this stack has that VLAN"
         case .interfaceDown: "the interface is down"
         case .interfaceGone: "the interface was detached while the packet waited"
-        case .ipTruncated: "the packet is shorter than its IPv4 header says"
-        case .ipVersionWrong: "the version field is not 4"
+        case .ipTruncated: "the packet is shorter than an IP header"
+        case .ipVersionWrong: "the version field contradicts the protocol that the packet came as"
         case .ipHeaderLengthWrong: "the header length is below 20 bytes or beyond the packet"
-        case .ipTotalLengthWrong: "the total length is below the header length or beyond the packet"
+        case .ipTotalLengthWrong: "the length in the IP header is below the header's own or beyond the packet"
+        case .ipExtensionMalformed:
+            "an IPv6 extension header runs out of its bounds, is out of order, or is one too many"
+        case .ipv6Disabled: "the interface does not speak IPv6 by setting"
         case .ipChecksumBad: "the IPv4 header checksum is wrong"
-        case .ipOptionMalformed: "an IPv4 option runs out of its bounds"
-        case .sourceRouteRefused: "the packet asks for source routing, which is refused (RFC 7126)"
+        case .ipOptionMalformed: "an IP option runs out of its bounds, or is unknown and says to discard the packet"
+        case .sourceRouteRefused: "the packet asks for source routing, which is refused (RFC 7126, RFC 5095)"
         case .sourceAddressInvalid: "the source address may not appear on a wire"
         case .destinationAddressInvalid: "the destination address may not appear on a wire"
         case .addressNotOurs: "the destination is not an address of ours and this host does not forward"
@@ -60,6 +69,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .noBuffer: "the packet pool is at its bound"
         case .noSourceAddress:
             "no address of the interface is in use that could send the packet or ask for its next hop"
+        case .beyondScope: "the source address has a meaning on its own link only, so the packet is not forwarded"
         case .fragmentMalformed: "a fragment's length or offset contradicts the datagram"
         case .fragmentOverlap: "a fragment overlaps another one, so the whole datagram is refused"
         case .fragmentDuplicate: "the same fragment arrived before"
@@ -75,6 +85,19 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .arpRateLimited: "too many ARP messages"
         case .arpPermanent: "the ARP message contradicts an entry the operator set"
         case .arpUnsolicited: "an ARP reply nobody asked for"
+        case .ndpMalformed: "the discovery message is truncated, or has an option that cannot be"
+        case .ndpHopLimit: "the discovery message crossed a router: its hop limit is not 255"
+        case .ndpBadSource: "the discovery message comes from an address that may not send it"
+        case .ndpBadTarget: "the discovery message is about an address that is not a host's"
+        case .ndpNotForUs: "the discovery message asks for someone else's address"
+        case .ndpConflict: "the sender claims or wants an address of ours"
+        case .ndpLooped: "the discovery message is our own, come back"
+        case .ndpUnsolicited: "a neighbour advertisement nobody asked for, which changes nothing"
+        case .ndpPermanent: "the discovery message contradicts an entry the operator set"
+        case .ndpRateLimited: "too many discovery messages"
+        case .ndpNotRouter: "this stack does not answer router solicitations on the interface"
+        case .ndpNotHost: "this stack does not listen to router advertisements on the interface"
+        case .dhcpRefused: "the message to the DHCP client is malformed, another's, or not awaited"
         case .icmpTruncated: "the ICMP message is shorter than its type demands"
         case .icmpChecksumBad: "the ICMP checksum is wrong"
         case .icmpTypeUnknown: "the ICMP type is unknown or not answered (RFC 1122 §3.2.2)"
@@ -86,6 +109,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .udpTruncated: "the datagram is shorter than a UDP header"
         case .udpLengthWrong: "the UDP length contradicts the IP length"
         case .udpChecksumBad: "the UDP checksum is wrong"
+        case .udpChecksumMissing: "the datagram has no checksum, which IPv6 demands (RFC 8200 §8.1)"
         case .portClosed: "no socket is bound to the destination port"
         case .socketBufferFull: "the socket's receive buffer is full"
         case .broadcastNoReceiver: "no socket on that port takes broadcasts"

@@ -8,10 +8,10 @@ public struct DropRecord: Sendable, Hashable {
     public var reason: DropReason
     /// The index of the interface it came in by or was to leave by; 0 for none.
     public var interface: UInt32
-    /// Its IPv4 source, or 0.0.0.0 where it had none that could be read.
-    public var source: IPv4Address
-    /// Its IPv4 destination, or 0.0.0.0.
-    public var destination: IPv4Address
+    /// Its source, or 0.0.0.0 where it had none that could be read.
+    public var source: IPAddress
+    /// Its destination, or 0.0.0.0.
+    public var destination: IPAddress
     /// Its IP protocol number, or 0.
     public var ipProtocol: UInt8
     /// Its source port, or 0.

@@ -1,11 +1,11 @@
 import ChimneyPrimitives
 
-/// The MTUs that routers on the way have reported, by destination (RFC 1191).
+/// The MTUs that routers on the way have reported, by destination in the shape both families share (RFC 1191, RFC 8201).
 ///
 /// At the bound the entry that expires first gives way.
 struct PathMTUs: Sendable {
     private struct Entry {
-        var destination: IPv4Address
+        var destination: IPv6Address
         var mtu: Int
         var expires: Instant
     }
@@ -13,7 +13,7 @@ struct PathMTUs: Sendable {
     private var entries: [Entry] = []
     /// At this many destinations the entry that expires first gives way.
     private let destinationsMax: Int
-    /// How long a report is believed before the larger MTU is tried again (RFC 1191 §6.3).
+    /// How long a report is believed before the larger MTU is tried again (RFC 1191 §6.3, RFC 8201 §4).
     private static var lifetime: TimeSpan { .seconds(600) }
 
     init(destinationsMax: Int) { self.destinationsMax = max(1, destinationsMax) }
@@ -21,7 +21,7 @@ struct PathMTUs: Sendable {
     var count: Int { entries.count }
 
     /// A router says that packets to `destination` may have `mtu` bytes; a report never raises what is known.
-    mutating func learn(_ mtu: Int, to destination: IPv4Address, at now: Instant) {
+    mutating func learn(_ mtu: Int, to destination: IPv6Address, at now: Instant) {
         let expires = now + Self.lifetime
         let position = lowerBound(destination)
         if position < entries.count, entries[position].destination == destination {
@@ -37,13 +37,13 @@ struct PathMTUs: Sendable {
     }
 
     /// The MTU last reported and still believed.
-    func mtu(to destination: IPv4Address, at now: Instant) -> Int? {
+    func mtu(to destination: IPv6Address, at now: Instant) -> Int? {
         let position = lowerBound(destination)
         guard position < entries.count, entries[position].destination == destination else { return nil }
         return entries[position].expires > now ? entries[position].mtu : nil
     }
 
-    private func lowerBound(_ destination: IPv4Address) -> Int {
+    private func lowerBound(_ destination: IPv6Address) -> Int {
         var low = 0
         var high = entries.count
         while low < high {

@@ -23,6 +23,10 @@ public struct InterfaceSnapshot: Sendable, Hashable {
     public var fib: Int
     /// Its addresses, the primary one first.
     public var addresses: [InterfaceAddress]
+    /// Whether it speaks IPv6.
+    public var ipv6: IPv6Mode
+    /// Its IPv6 addresses.
+    public var ipv6Addresses: [IPv6InterfaceAddress]
     /// What it has carried.
     public var counters: InterfaceCounters
     /// How many frames wait to be transmitted.
@@ -34,9 +38,9 @@ public struct SocketSnapshot: Sendable, Hashable {
     /// Which socket.
     public var id: SocketID
     /// Its own endpoint.
-    public var local: IPv4Endpoint
+    public var local: Endpoint
     /// Its peer; 0.0.0.0:0 where it has none.
-    public var remote: IPv4Endpoint
+    public var remote: Endpoint
     /// Its routing table.
     public var fib: Int
     /// Datagrams that wait to be received.
@@ -62,7 +66,8 @@ extension VirtualStack {
                     index: ports[id].index, name: interfaceName(ports[id].index),
                     groups: interfaceTable[ports[id].index]?.groups ?? [], kind: ports[id].kind,
                     mac: ports[id].mac, mtu: ports[id].mtu, isUp: ports[id].isUp, capabilities: ports[id].capabilities,
-                    fib: Int(ports[id].fib), addresses: ports[id].addresses, counters: ports[id].counters,
+                    fib: Int(ports[id].fib), addresses: ports[id].addresses,
+                    ipv6: ports[id].ipv6, ipv6Addresses: ports[id].ipv6Addresses, counters: ports[id].counters,
                     transmitQueueCount: ports[id].transmit.count))
         }
         return result

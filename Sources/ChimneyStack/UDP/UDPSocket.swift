@@ -22,11 +22,11 @@ public enum BindError: Error, Hashable, Sendable {
     /// The socket was closed.
     case closed
     /// The socket has an address already.
-    case alreadyBound(IPv4Endpoint)
+    case alreadyBound(Endpoint)
     /// Another socket holds the address and port.
-    case addressInUse(IPv4Endpoint)
+    case addressInUse(Endpoint)
     /// The address is not one of this stack's.
-    case addressNotOurs(IPv4Address)
+    case addressNotOurs(IPAddress)
     /// Every port of ``StackSettings/ephemeralPorts`` is taken.
     case noFreePort
 }
@@ -38,11 +38,11 @@ public enum SendError: Error, Hashable, Sendable {
     /// The socket is not connected and no destination was named.
     case noDestination
     /// Port 0, an address of class E or another that no packet may go to.
-    case destinationInvalid(IPv4Endpoint)
-    /// The datagram exceeds 65,507 bytes, or the path's MTU while fragmentation is forbidden.
+    case destinationInvalid(Endpoint)
+    /// The datagram exceeds 65,507 bytes (65,527 over IPv6), or the path's MTU while fragmentation is forbidden.
     case messageTooLong(max: Int)
     /// No route leads to the destination.
-    case noRoute(IPv4Address)
+    case noRoute(IPAddress)
     /// The route's interface is down.
     case interfaceDown
     /// The destination is a broadcast address and ``UDPOptions/broadcast`` is off.
@@ -60,36 +60,38 @@ public enum SendError: Error, Hashable, Sendable {
 /// An error that an ICMP message reported for a datagram this socket sent (RFC 1122 §4.1.3.3).
 public enum SocketError: Error, Hashable, Sendable {
     /// The peer has no socket on the port (`ECONNREFUSED`).
-    case portUnreachable(IPv4Endpoint)
+    case portUnreachable(Endpoint)
     /// The peer lacks the protocol (`ENOPROTOOPT`).
-    case protocolUnreachable(IPv4Endpoint)
+    case protocolUnreachable(Endpoint)
     /// The host cannot be reached (`EHOSTUNREACH`).
-    case hostUnreachable(IPv4Endpoint)
+    case hostUnreachable(Endpoint)
     /// The network cannot be reached (`ENETUNREACH`).
-    case networkUnreachable(IPv4Endpoint)
+    case networkUnreachable(Endpoint)
     /// A filter on the way forbids it (`EACCES`).
-    case prohibited(IPv4Endpoint)
+    case prohibited(Endpoint)
     /// The datagram exceeds the path's MTU (`EMSGSIZE`).
-    case messageTooLong(IPv4Endpoint, mtu: Int)
+    case messageTooLong(Endpoint, mtu: Int)
     /// The time to live ran out, or a fragment was lost (`EHOSTUNREACH`).
-    case timeExceeded(IPv4Endpoint)
+    case timeExceeded(Endpoint)
     /// A header field was refused by someone on the way (`EPROTO`).
-    case parameterProblem(IPv4Endpoint)
+    case parameterProblem(Endpoint)
 }
 
 /// What may be set on a UDP socket.
 public struct UDPOptions: Hashable, Sendable {
     /// Whether broadcast destinations are allowed (`SO_BROADCAST`).
     public var broadcast = false
-    /// The time to live of unicast datagrams; `nil` for the stack's (`IP_TTL`).
+    /// The time to live or hop limit of unicast datagrams; `nil` for the stack's (`IP_TTL`, `IPV6_UNICAST_HOPS`).
     public var timeToLive: UInt8?
-    /// The type-of-service byte: DSCP and ECN (`IP_TOS`).
+    /// The type-of-service or traffic class byte: DSCP and ECN (`IP_TOS`, `IPV6_TCLASS`).
     public var typeOfService: UInt8 = 0
-    /// Whether datagrams carry the don't-fragment flag (`IP_MTU_DISCOVER`).
+    /// Whether datagrams are never fragmented (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
     public var dontFragment = false
     /// Whether other sockets with the same setting may share address and port (`SO_REUSEADDR`); broadcasts reach all of them.
     public var sharesAddress = false
-    /// Whether datagrams leave with a checksum (RFC 768 allows none).
+    /// Whether a socket bound to `::` takes datagrams of IPv6 alone and not those of IPv4 too (`IPV6_V6ONLY`); counts from the next bind.
+    public var onlyIPv6 = false
+    /// Whether datagrams leave with a checksum (RFC 768 allows none; over IPv6 they always do, RFC 8200 §8.1).
     public var checksum = true
     /// The most bytes that wait to be received; `nil` for the stack's (`SO_RCVBUF`).
     public var receiveBytesMax: Int?
@@ -100,12 +102,8 @@ public struct UDPOptions: Hashable, Sendable {
 
 /// A received datagram: the packet itself, not a copy of it.
 public struct Datagram: ~Copyable {
-    /// The packet from its IPv4 header on.
+    /// The packet from its IP header on.
     @usableFromInline let packet: Packet
-    /// Who sent it.
-    public let source: IPv4Endpoint
-    /// Where it was sent to.
-    public let destination: IPv4Endpoint
     @usableFromInline let start: Int
     @usableFromInline let end: Int
 
@@ -113,12 +111,7 @@ public struct Datagram: ~Copyable {
     @inline(__always)
     init(packet: consuming Packet) {
         start = Int(packet.metadata.transportOffset) &+ 8
-        let ports = packet.bytes.uint32(at: start &- 8)
         end = start &- 8 &+ Int(packet.bytes.uint16(at: start &- 4))
-        source = IPv4Endpoint(
-            IPv4Address(bits: packet.bytes.uint32(at: 12)), UInt16(truncatingIfNeeded: ports >> 16))
-        destination = IPv4Endpoint(
-            IPv4Address(bits: packet.bytes.uint32(at: 16)), UInt16(truncatingIfNeeded: ports))
         self.packet = packet
     }
 
@@ -133,20 +126,50 @@ public struct Datagram: ~Copyable {
         borrowing get { packet.bytes.extracting(start..<end) }
     }
 
+    /// Who sent it.
+    public var source: Endpoint { packet.source(port: packet.bytes.uint16(at: start - 8)) }
+
+    /// Where it was sent to.
+    public var destination: Endpoint { packet.destination(port: packet.bytes.uint16(at: start - 6)) }
+
     /// The index of the interface it came in by.
     public var interface: UInt32 { packet.metadata.interface }
 
     /// When it was received.
     public var receivedAt: Instant { packet.metadata.receivedAt }
 
-    /// The time to live it arrived with.
-    public var timeToLive: UInt8 { packet.bytes.uint8(at: 8) }
+    /// The time to live, of IPv6 the hop limit, that it arrived with.
+    public var timeToLive: UInt8 { packet.bytes.uint8(at: packet.isIPv6 ? 7 : 8) }
+}
+
+extension Packet {
+    /// Whether the bytes begin with an IPv6 header.
+    @inline(__always)
+    var isIPv6: Bool { bytes.uint8(at: 0) >> 4 == 6 }
+
+    func source(port: UInt16) -> Endpoint {
+        isIPv6
+            ? endpoint(IPv6Address(high: bytes.uint64(at: 8), low: bytes.uint64(at: 16)), port)
+            : Endpoint(IPv4Address(bits: bytes.uint32(at: 12)), port)
+    }
+
+    func destination(port: UInt16) -> Endpoint {
+        isIPv6
+            ? endpoint(IPv6Address(high: bytes.uint64(at: 24), low: bytes.uint64(at: 32)), port)
+            : Endpoint(IPv4Address(bits: bytes.uint32(at: 16)), port)
+    }
+
+    private func endpoint(_ address: IPv6Address, _ port: UInt16) -> Endpoint {
+        Endpoint(address, port, zone: address.isLinkScoped ? metadata.interface : 0)
+    }
 }
 
 /// The state of one UDP socket.
 struct UDPSocketState: ~Copyable {
-    var local = IPv4Endpoint.any
-    var remote = IPv4Endpoint.any
+    var local = Endpoint.any
+    var remote = Endpoint.any
+    /// The families of which it takes datagrams to every address of ours.
+    var wildcard: AddressFamilies = []
     var fib: UInt16 = 0
     var options = UDPOptions()
     var isBound = false
@@ -170,31 +193,31 @@ struct UDPSocketState: ~Copyable {
         queuePacketsMax = settings.socketReceivePacketsMax
         self.fib = fib
     }
+
+    /// Whether a datagram to this address may be for the socket, whose port is the datagram's.
+    @inline(__always)
+    func takes(_ destination: Endpoint) -> Bool {
+        wildcard.contains(destination.isIPv4 ? .ipv4 : .ipv6)
+            || local.mapped == destination.mapped
+                && local.zone == destination.zone
+    }
 }
 
-/// What a socket remembers about its last destination, so that the next datagram to it looks nothing up.
-struct UDPPath: BitwiseCopyable {
-    var destination = IPv4Endpoint.any
-    var source = IPv4Address.any
-    /// The index of the interface, 0 for a destination of our own.
-    var interface: UInt32 = 0
-    var nextHop = IPv4Address.any
-    /// The stack's configuration generation when the path was found; any change makes it stale.
-    var generation: UInt64 = 0
-    var mtu = 0
-    var identification: UInt16 = 0
-    var isBroadcast = false
-    var isLinkGroup = false
-    /// The sum of the IPv4 header's 16-bit numbers, less total length and identification.
-    var headerSum: UInt32 = 0
-    /// The checksum's sum of pseudo-header and ports, less the lengths.
-    var pseudoSum: UInt32 = 0
-    /// The header's first four bytes less the total length.
-    var firstWord: UInt32 = 0
-    /// Flags and fragment offset.
-    var fragmentWord: UInt32 = 0
-    /// The header's bytes 8 to 11 less the checksum.
-    var thirdWord: UInt32 = 0
-    /// Source and destination port.
-    var portWord: UInt32 = 0
+/// Families of addresses.
+struct AddressFamilies: OptionSet, BitwiseCopyable {
+    let rawValue: UInt8
+
+    static var ipv4: Self { Self(rawValue: 1) }
+    static var ipv6: Self { Self(rawValue: 2) }
+
+    /// The families of which an unspecified address means every address; none for an address that means itself.
+    init(wildcardOf endpoint: Endpoint, onlyIPv6: Bool) {
+        if endpoint.mapped.isAny {
+            self = onlyIPv6 ? .ipv6 : [.ipv4, .ipv6]
+        } else {
+            self = endpoint.ipv4?.isAny == true ? .ipv4 : []
+        }
+    }
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
 }

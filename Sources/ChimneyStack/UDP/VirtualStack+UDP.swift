@@ -14,64 +14,69 @@ extension VirtualStack {
         return SocketID(slot: slot)
     }
 
-    /// Binds a socket to an address of ours, a broadcast address of ours, or 0.0.0.0, and a port; port 0 draws one (RFC 6056).
+    /// Binds a socket to an address of ours, a broadcast address of ours, 0.0.0.0 or `::`, and a port; port 0 draws one (RFC 6056).
+    ///
+    /// `::` takes datagrams of both families, unless ``UDPOptions/onlyIPv6`` is on (RFC 3493 §5.3). A
+    /// link-local address of IPv6 needs its zone.
     ///
     /// - Returns: the endpoint, port included.
     /// - Throws: ``BindError``; the socket stays unbound.
     @discardableResult
-    public mutating func bind(_ id: SocketID, to endpoint: IPv4Endpoint) throws(BindError) -> IPv4Endpoint {
+    public mutating func bind(_ id: SocketID, to endpoint: Endpoint) throws(BindError) -> Endpoint {
         guard sockets.contains(id.slot) else { throw .closed }
         guard !sockets[id.slot].isBound else { throw .alreadyBound(sockets[id.slot].local) }
-        let address = endpoint.address
-        guard address.isAny || address == .limitedBroadcast || local.kind(of: address) != nil else {
-            throw .addressNotOurs(address)
-        }
-        let port: UInt16
+        let wildcard = AddressFamilies(wildcardOf: endpoint, onlyIPv6: sockets[id.slot].options.onlyIPv6)
+        guard !wildcard.isEmpty || isBindable(endpoint) else { throw .addressNotOurs(endpoint.address) }
+        var bound = endpoint
         if endpoint.port != 0 {
-            port = endpoint.port
-            guard isFree(address, port, sharing: sockets[id.slot].options.sharesAddress) else {
+            guard isFree(endpoint, wildcard, sharing: sockets[id.slot].options.sharesAddress) else {
                 throw .addressInUse(endpoint)
             }
         } else {
-            guard let drawn = drawPort(address) else { throw .noFreePort }
-            port = drawn
+            guard let drawn = drawPort(endpoint, wildcard) else { throw .noFreePort }
+            bound.port = drawn
         }
-        sockets[id.slot].local = IPv4Endpoint(address, port)
+        sockets[id.slot].local = bound
+        sockets[id.slot].wildcard = wildcard
         sockets[id.slot].isBound = true
-        sockets[id.slot].nextOnPort = portTable[port]
-        portTable.set(port, to: id.slot)
-        return sockets[id.slot].local
+        sockets[id.slot].nextOnPort = portTable[bound.port]
+        portTable.set(bound.port, to: id.slot)
+        return bound
     }
 
     /// Fixes the peer: only its datagrams arrive, and ICMP errors about it are reported (RFC 1122 §4.1.3.3).
     ///
-    /// The endpoint 0.0.0.0:0 frees the socket again.
+    /// The endpoint `[::]:0` frees the socket again.
     ///
     /// - Throws: ``SendError``; the old peer stays.
-    public mutating func connect(_ id: SocketID, to endpoint: IPv4Endpoint) throws(SendError) {
+    public mutating func connect(_ id: SocketID, to endpoint: Endpoint) throws(SendError) {
         guard sockets.contains(id.slot) else { throw .closed }
+        var peer = endpoint
         if endpoint != .any {
             try bindForSending(id)
             try refreshPath(id.slot, to: endpoint)
+            if endpoint.mapped.isLinkScoped { peer.zone = ports[sockets[id.slot].path.port].index.rawValue }
+            sockets[id.slot].path.destination = peer
         }
         forgetConnection(id.slot)
-        sockets[id.slot].remote = endpoint
+        sockets[id.slot].remote = peer
         sockets[id.slot].error = nil
-        if endpoint != .any {
+        if peer != .any {
             // A connected socket receives on the address it sends from, so that its four numbers are known.
-            connected.insert(endpoint, connectedLocal(id.slot), id.slot)
+            connected.insert(peer, connectedLocal(id.slot), id.slot)
         }
     }
 
     /// Sends one datagram from a socket, binding it to a drawn port where it has none.
     ///
-    /// The payload, at most 65,507 bytes, is copied; a destination of `nil` means the connected peer.
+    /// The payload, at most 65,507 bytes over IPv4 and 65,527 over IPv6, is copied; a destination of `nil`
+    /// means the connected peer.
     ///
     /// - Throws: ``SendError``; nothing was sent. A pending network error is thrown once, in place of sending.
     /// - Complexity: O(n) in the payload; no allocation and no look-up for a run of datagrams to one destination.
     @inline(__always)
     public mutating func send(
-        _ id: SocketID, _ payload: RawSpan, to destination: IPv4Endpoint? = nil, at now: Instant
+        _ id: SocketID, _ payload: RawSpan, to destination: Endpoint? = nil, at now: Instant
     ) throws(SendError) {
         self.now = now
         guard sockets.contains(id.slot) else { throw .closed }
@@ -82,25 +87,25 @@ extension VirtualStack {
             try bindForSending(id)
             try refreshPath(id.slot, to: peer)
         }
-        let path = sockets[id.slot].path
-        guard payload.byteCount &+ 28 <= path.mtu else { return try sendLarge(id.slot, payload, path) }
+        let headers = sockets[id.slot].path.headerByteCount
+        let byteCount = payload.byteCount &+ headers
+        guard byteCount <= sockets[id.slot].path.mtu else { return try sendLarge(id.slot, payload) }
         guard var packet = pool.allocate() else { throw .noBuffer }
         // An MTU beyond an ordinary buffer wants a large one.
-        guard packet.extend(by: payload.byteCount &+ 28) else { return try sendLarge(id.slot, payload, path) }
-        let sum = packet.fill(payload)
+        guard packet.extend(by: byteCount) else { return try sendLarge(id.slot, payload) }
+        let sum = packet.fill(payload, behind: headers)
         ledger.created &+= 1
         sockets[id.slot].sentCount &+= 1
-        sockets[id.slot].path.identification = path.identification &+ 1
-        packet.writeUDP(path, payloadSum: sum, withChecksum: sockets[id.slot].options.checksum)
-        if path.interface == 0 { return sendLooped(packet) }
-        guard let port = ports.position(of: InterfaceIndex(rawValue: path.interface)) else {
-            return drop(packet, .interfaceGone)
+        if sockets[id.slot].path.isIPv6 {
+            packet.writeUDPv6(sockets[id.slot].path, payloadSum: sum)
+            if sockets[id.slot].path.isLocal { return sendLooped(packet) }
+            sendToLink(packet, by: sockets[id.slot].path.ipv6Output)
+        } else {
+            packet.writeUDPv4(sockets[id.slot].path, payloadSum: sum)
+            sockets[id.slot].path.identification &+= 1
+            if sockets[id.slot].path.isLocal { return sendLooped(packet) }
+            sendToLink(packet, by: sockets[id.slot].path.ipv4Output)
         }
-        sendToLink(
-            packet,
-            by: OutputPath(
-                port: port, nextHop: path.nextHop, isLocal: false, isLinkGroup: path.isLinkGroup,
-                isBroadcast: path.isBroadcast))
     }
 
     private mutating func sendLooped(_ packet: consuming Packet) {
@@ -111,26 +116,29 @@ extension VirtualStack {
     }
 
     /// Sends a datagram that needs a large buffer, in fragments where it is above the path's MTU.
-    private mutating func sendLarge(_ id: SlotID, _ payload: RawSpan, _ path: UDPPath) throws(SendError) {
-        guard payload.byteCount <= 65_507 else { throw .messageTooLong(max: 65_507) }
-        if sockets[id].options.dontFragment, payload.byteCount + 28 > path.mtu {
-            throw .messageTooLong(max: path.mtu - 28)
+    private mutating func sendLarge(_ id: SlotID, _ payload: RawSpan) throws(SendError) {
+        let path = sockets[id].path
+        // The total length of IPv4 counts its header, the payload length of IPv6 does not.
+        let payloadMax = path.isIPv6 ? 65_535 - 8 : 65_535 - 28
+        guard payload.byteCount <= payloadMax else { throw .messageTooLong(max: payloadMax) }
+        let byteCount = payload.byteCount + path.headerByteCount
+        if sockets[id].options.dontFragment, byteCount > path.mtu {
+            throw .messageTooLong(max: path.mtu - path.headerByteCount)
         }
-        guard var packet = pool.allocate(byteCount: payload.byteCount + 28) else { throw .noBuffer }
-        let sum = packet.fill(payload)
+        guard var packet = pool.allocate(byteCount: byteCount) else { throw .noBuffer }
+        let sum = packet.fill(payload, behind: path.headerByteCount)
         ledger.created &+= 1
         sockets[id].sentCount &+= 1
-        sockets[id].path.identification = path.identification &+ 1
-        packet.writeUDP(path, payloadSum: sum, withChecksum: sockets[id].options.checksum)
-        if path.interface == 0 { return sendLooped(packet) }
-        guard let port = ports.position(of: InterfaceIndex(rawValue: path.interface)) else {
-            return drop(packet, .interfaceGone)
+        if path.isIPv6 {
+            packet.writeUDPv6(path, payloadSum: sum)
+            if path.isLocal { return sendLooped(packet) }
+            sendIPv6(packet, by: path.ipv6Output, mtu: path.mtu)
+        } else {
+            packet.writeUDPv4(path, payloadSum: sum)
+            sockets[id].path.identification &+= 1
+            if path.isLocal { return sendLooped(packet) }
+            sendIPv4(packet, by: path.ipv4Output)
         }
-        sendIPv4(
-            packet,
-            by: OutputPath(
-                port: port, nextHop: path.nextHop, isLocal: false, isLinkGroup: path.isLinkGroup,
-                isBroadcast: path.isBroadcast))
     }
 
     /// Whether a datagram or an error waits.
@@ -160,7 +168,7 @@ extension VirtualStack {
     }
 
     /// The socket's own endpoint, or `nil` once closed.
-    public func localEndpoint(_ id: SocketID) -> IPv4Endpoint? {
+    public func localEndpoint(_ id: SocketID) -> Endpoint? {
         sockets.contains(id.slot) ? sockets[id.slot].local : nil
     }
 
@@ -220,59 +228,116 @@ extension VirtualStack {
     }
 
     /// Looks up everything a datagram to `peer` needs and remembers it in the socket.
-    private mutating func refreshPath(_ id: SlotID, to peer: IPv4Endpoint) throws(SendError) {
-        let address = peer.address
-        guard peer.port != 0, !address.isThisNetwork, !address.isReserved else { throw .destinationInvalid(peer) }
-        let found: OutputPath
+    private mutating func refreshPath(_ id: SlotID, to peer: Endpoint) throws(SendError) {
+        guard peer.port != 0 else { throw .destinationInvalid(peer) }
+        var path = UDPPath()
+        path.destination = peer
+        path.generation = generation
+        let options = sockets[id].options
+        let timeToLive: UInt8
+        if let address = peer.ipv4 {
+            try findPath(id, to: address, &path)
+            timeToLive = address.isMulticast ? 1 : options.timeToLive ?? settings.timeToLive
+        } else {
+            try findPath(id, to: peer.mapped, &path)
+            timeToLive = peer.mapped.isMulticast ? 1 : options.timeToLive ?? hopLimit(path.port)
+        }
+        path.identification = UInt16(truncatingIfNeeded: random.next())
+        // A label drawn for each path tells its flows apart, and says nothing else (RFC 6437 §3).
+        let flowLabel = path.isIPv6 ? UInt32(truncatingIfNeeded: random.next()) & 0xF_FFFF : 0
+        path.prepare(
+            localPort: sockets[id].local.port, options: options, timeToLive: timeToLive, flowLabel: flowLabel)
+        sockets[id].path = path
+    }
+
+    private mutating func findPath(_ id: SlotID, to address: IPv4Address, _ path: inout UDPPath) throws(SendError) {
+        guard !address.isThisNetwork, !address.isReserved else { throw .destinationInvalid(path.destination) }
+        let found: OutputPath<IPv4Address>
         do {
-            found = try path(
-                to: address, fib: sockets[id].fib, flowHash: address.bits &* 0x9E37_79B1 ^ UInt32(peer.port))
+            found = try self.path(
+                to: address, fib: sockets[id].fib, flowHash: address.bits &* 0x9E37_79B1 ^ UInt32(path.destination.port)
+            )
         } catch {
-            throw .noRoute(address)
+            throw .noRoute(.v4(address))
         }
         if found.isBroadcast, !sockets[id].options.broadcast { throw .broadcastForbidden }
         guard ports[found.port].isUp else { throw .interfaceDown }
-        let source = try source(of: id, for: address, by: found)
-        let options = sockets[id].options
-        var mtu = found.isLocal ? 65_535 : ports[found.port].mtu
-        if options.dontFragment, let learned = pathMTUs.mtu(to: address, at: now) { mtu = min(mtu, learned) }
-        let timeToLive = address.isMulticast ? 1 : options.timeToLive ?? settings.timeToLive
-        var path = UDPPath()
-        path.destination = peer
-        path.source = source
-        path.interface = found.isLocal ? 0 : ports[found.port].index.rawValue
-        path.nextHop = found.nextHop
-        path.generation = generation
-        path.mtu = mtu
-        path.identification = UInt16(truncatingIfNeeded: random.next())
+        path.source = IPv6Address(mapped: try source(of: id, for: address, by: found))
+        path.mtu = found.isLocal ? 65_535 : ports[found.port].mtu
+        if sockets[id].options.dontFragment, let learned = pathMTUs.mtu(to: IPv6Address(mapped: address), at: now) {
+            path.mtu = min(path.mtu, learned)
+        }
+        path.nextHop = IPv6Address(mapped: found.nextHop)
+        path.port = found.port
+        path.isLocal = found.isLocal
         path.isBroadcast = found.isBroadcast
         path.isLinkGroup = found.isLinkGroup
-        path.prepare(
-            localPort: sockets[id].local.port, typeOfService: options.typeOfService, timeToLive: timeToLive,
-            dontFragment: options.dontFragment)
-        sockets[id].path = path
+    }
+
+    private mutating func findPath(_ id: SlotID, to address: IPv6Address, _ path: inout UDPPath) throws(SendError) {
+        guard !address.isAny else { throw .destinationInvalid(path.destination) }
+        let found: OutputPath<IPv6Address>
+        do {
+            found = try self.path(
+                to: address, zone: zone(of: id, for: path.destination), fib: sockets[id].fib,
+                flowHash: UInt32(truncatingIfNeeded: address.low) &* 0x9E37_79B1 ^ UInt32(path.destination.port))
+        } catch {
+            throw .noRoute(.v6(address))
+        }
+        guard ports[found.port].isUp else { throw .interfaceDown }
+        path.isIPv6 = true
+        path.source = try source(of: id, for: address, by: found)
+        path.mtu = found.isLocal ? 65_535 : mtu(to: address, by: found)
+        path.nextHop = found.nextHop
+        path.port = found.port
+        path.isLocal = found.isLocal
+        path.isLinkGroup = found.isLinkGroup
+    }
+
+    /// The zone of a destination that names none is that of the address the socket is bound to.
+    private func zone(of id: SlotID, for destination: Endpoint) -> UInt32 {
+        destination.zone == 0 && destination.mapped.isLinkScoped ? sockets[id].local.zone : destination.zone
     }
 
     /// The address a socket sends from: always a host's, and one of ours (RFC 1122 §4.1.3.6).
     private mutating func source(
-        of id: SlotID, for destination: IPv4Address, by path: OutputPath
+        of id: SlotID, for destination: IPv4Address, by path: OutputPath<IPv4Address>
     ) throws(SendError) -> IPv4Address {
-        let bound = sockets[id].local.address
-        if local.isOurs(bound) {
-            // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
-            guard path.isLocal || !bound.isLoopback else { throw .noRoute(destination) }
-            return bound
+        if !sockets[id].local.mapped.isAny {
+            guard let bound = sockets[id].local.ipv4 else { throw .noRoute(.v4(destination)) }
+            if local.isOurs(bound) {
+                // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
+                guard path.isLocal || !bound.isLoopback else { throw .noRoute(.v4(destination)) }
+                return bound
+            }
+            // An address that a socket was bound to may have been removed since.
+            guard bound.isAny || bound == .limitedBroadcast || local.kind(of: bound) != nil else {
+                throw .bind(.addressNotOurs(.v4(bound)))
+            }
         }
-        // An address that a socket was bound to may have been removed since.
-        guard bound.isAny || bound == .limitedBroadcast || local.kind(of: bound) != nil else {
-            throw .bind(.addressNotOurs(bound))
-        }
-        guard let chosen = sourceAddress(for: destination, by: path) else { throw .noRoute(destination) }
+        guard let chosen = sourceAddress(for: destination, by: path) else { throw .noRoute(.v4(destination)) }
         return chosen
     }
 
-    private func connectedLocal(_ id: SlotID) -> IPv4Endpoint {
-        IPv4Endpoint(sockets[id].path.source, sockets[id].local.port)
+    private mutating func source(
+        of id: SlotID, for destination: IPv6Address, by path: OutputPath<IPv6Address>
+    ) throws(SendError) -> IPv6Address {
+        let bound = sockets[id].local
+        if !bound.mapped.isAny {
+            guard !bound.isIPv4 else { throw .noRoute(.v6(destination)) }
+            guard isOurs(bound.mapped, zone: bound.zone) else { throw .bind(.addressNotOurs(bound.address)) }
+            // `::1` never leaves this host (RFC 4291 §2.5.3).
+            guard path.isLocal || !bound.mapped.isLoopback else { throw .noRoute(.v6(destination)) }
+            return bound.mapped
+        }
+        guard let chosen = sourceAddress(for: destination, by: path) else { throw .noRoute(.v6(destination)) }
+        return chosen
+    }
+
+    private func connectedLocal(_ id: SlotID) -> Endpoint {
+        let source = sockets[id].path.source
+        let zone = source.isLinkLocal ? ports[sockets[id].path.port].index.rawValue : 0
+        return Endpoint(mapped: source, sockets[id].local.port, zone: zone)
     }
 
     private mutating func forgetConnection(_ id: SlotID) {
@@ -295,26 +360,48 @@ extension VirtualStack {
         }
     }
 
-    private func isFree(_ address: IPv4Address, _ port: UInt16, sharing: Bool) -> Bool {
-        var next = portTable[port]
+    /// Whether a socket may be bound to this address.
+    private mutating func isBindable(_ endpoint: Endpoint) -> Bool {
+        guard let address = endpoint.ipv4 else { return isOurs(endpoint.mapped, zone: endpoint.zone) }
+        return address == .limitedBroadcast || local.kind(of: address) != nil
+    }
+
+    private func isFree(_ endpoint: Endpoint, _ wildcard: AddressFamilies, sharing: Bool) -> Bool {
+        var next = portTable[endpoint.port]
         while let id = next {
             next = sockets[id].nextOnPort
-            let other = sockets[id].local.address
-            let overlaps = other == address || other.isAny || address.isAny
+            let other = sockets[id].wildcard
+            let overlaps =
+                wildcard.isEmpty
+                ? sockets[id].takes(endpoint)
+                : other.isEmpty
+                    ? wildcard.contains(sockets[id].local.isIPv4 ? .ipv4 : .ipv6) : !wildcard.isDisjoint(with: other)
             if overlaps, !(sharing && sockets[id].options.sharesAddress) { return false }
         }
         return true
     }
 
     /// Draws a port at random and walks on from it until one is free (RFC 6056 §3.3.2).
-    private mutating func drawPort(_ address: IPv4Address) -> UInt16? {
+    private mutating func drawPort(_ endpoint: Endpoint, _ wildcard: AddressFamilies) -> UInt16? {
         let range = settings.ephemeralPorts
         let first = UInt16.random(in: range, using: &random)
-        var candidate = first
+        var candidate = endpoint
+        candidate.port = first
         repeat {
-            if candidate != 0, isFree(address, candidate, sharing: false) { return candidate }
-            candidate = candidate == range.upperBound ? range.lowerBound : candidate + 1
-        } while candidate != first
+            if candidate.port != 0, isFree(candidate, wildcard, sharing: false) { return candidate.port }
+            candidate.port = candidate.port == range.upperBound ? range.lowerBound : candidate.port + 1
+        } while candidate.port != first
         return nil
+    }
+}
+
+extension UDPPath {
+    var ipv4Output: OutputPath<IPv4Address> {
+        OutputPath(
+            port: port, nextHop: ipv4NextHop, isLocal: false, isLinkGroup: isLinkGroup, isBroadcast: isBroadcast)
+    }
+
+    var ipv6Output: OutputPath<IPv6Address> {
+        OutputPath(port: port, nextHop: nextHop, isLocal: false, isLinkGroup: isLinkGroup, isBroadcast: false)
     }
 }

@@ -17,8 +17,8 @@ import Testing
             #expect(IPv6Address(six.description) == six, "\(six)")
             let mac = MACAddress(bits: random.next())
             #expect(MACAddress(mac.description) == mac)
-            let endpoint = IPv4Endpoint(four, UInt16(truncatingIfNeeded: random.next()))
-            #expect(IPv4Endpoint(endpoint.description) == endpoint)
+            let endpoint = Endpoint(four, UInt16(truncatingIfNeeded: random.next()))
+            #expect(Endpoint(endpoint.description) == endpoint)
             let prefix = IPv4Prefix(four, length: Int.random(in: 0...32, using: &random))
             #expect(IPv4Prefix(prefix.description) == prefix)
         }

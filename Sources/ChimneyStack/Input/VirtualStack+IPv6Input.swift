@@ -1,0 +1,137 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyWire
+
+extension VirtualStack {
+    /// One IPv6 packet, its bytes beginning with the header (RFC 8200 §3).
+    @inline(__always)
+    mutating func ipv6Arrived(_ packet: consuming Packet, _ port: SlotID) {
+        let fields: IPv6Fields
+        do {
+            fields = try IPv6Fields(checking: packet.bytes)
+        } catch {
+            return drop(packet, error.reason)
+        }
+        let excess = packet.count &- fields.totalLength
+        if excess > 0 { packet.removeLast(excess) }
+        if !packet.metadata.flags.contains(.looped) {
+            guard ports[port].ipv6 != .off else { return drop(packet, .ipv6Disabled) }
+            guard fields.source.isValidSource || fields.source.isAny && fields.destination.isMulticast else {
+                return drop(packet, .sourceAddressInvalid)
+            }
+            guard fields.destination.high != 0 || fields.destination.low >> 32 != 0 && !isMapped(fields.destination)
+            else {
+                return drop(packet, .destinationAddressInvalid)
+            }
+        }
+        if fields.nextHeader == .hopByHop { return hopByHopArrived(packet, fields, port) }
+        routeInput(packet, fields, port)
+    }
+
+    private func isMapped(_ address: IPv6Address) -> Bool { address.mappedIPv4 != nil }
+
+    /// Options that every node on the way reads; of those known only the router alert (RFC 2711).
+    private mutating func hopByHopArrived(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
+        let (verdict, hasAlert) = IPv6Fields.hopByHop(packet.bytes, isMulticast: fields.destination.isMulticast)
+        if case .refused(let reason, let message) = verdict { return refuse(packet, reason, message) }
+        if hasAlert { packet.metadata.flags.insert(.routerAlert) }
+        routeInput(packet, fields, port)
+    }
+
+    private mutating func refuse(_ packet: consuming Packet, _ reason: DropReason, _ message: ICMPv6Message?) {
+        if let message { sendICMPError(message, about: packet) }
+        drop(packet, reason)
+    }
+
+    /// Decides between local delivery and forwarding.
+    @inline(__always)
+    mutating func routeInput(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
+        if ipv6Local.kind(of: fields.destination) == .unicast { return deliver(packet, fields, port) }
+        notLocalArrived(packet, fields, port)
+    }
+
+    private mutating func notLocalArrived(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
+        let destination = fields.destination
+        if destination.isMulticast {
+            guard isMember(of: destination, port) else { return drop(packet, .multicastNoMember) }
+            packet.metadata.flags.insert(.ipMulticast)
+            return deliver(packet, fields, port)
+        }
+        if destination.isLinkLocal {
+            guard ports[port].owns(destination) else { return drop(packet, .addressNotOurs) }
+            return deliver(packet, fields, port)
+        }
+        guard !destination.isLoopback else { return drop(packet, .destinationAddressInvalid) }
+        guard settings.forwarding else { return drop(packet, .addressNotOurs) }
+        guard ports[port].forwards else { return drop(packet, .forwardingDisabled) }
+        forward(packet, fields, port)
+    }
+
+    /// Whether this stack listens to a group on an interface: all nodes, all routers where it forwards, and the
+    /// solicited-node group of each of its addresses (RFC 4291 §2.8).
+    func isMember(of group: IPv6Address, _ port: SlotID) -> Bool {
+        if group == .allNodes || group == .allNodesOfInterface { return true }
+        if group == .allRouters { return settings.forwarding }
+        return ports[port].isSolicited(by: group)
+    }
+
+    /// A packet for this stack: read its extension headers, put its fragments together, hand it to its protocol.
+    @inline(__always)
+    private mutating func deliver(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
+        switch fields.nextHeader {
+        case .udp: udpArrived(packet, fields, port)
+        default: extendedArrived(packet, fields, port)
+        }
+    }
+
+    private mutating func extendedArrived(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
+        let verdict = IPv6Fields.walk(packet.bytes, isMulticast: fields.destination.isMulticast)
+        switch verdict {
+        case .refused(let reason, let message): refuse(packet, reason, message)
+        case .fragment(let place): fragmentArrived(packet, fields, place, port)
+        case .upper(let upper, let offset, let namedAt):
+            var fields = fields
+            fields.nextHeader = upper
+            fields.transportOffset = offset
+            fields.namedAt = namedAt
+            switch upper {
+            case .udp: udpArrived(packet, fields, port)
+            case .icmpv6: icmpv6Arrived(packet, fields, port)
+            // Nothing follows, which is all there is to say (RFC 8200 §4.7).
+            case .noNextHeader: consume(packet)
+            default:
+                refuse(
+                    packet, .protocolUnreachable, .parameterProblem(.nextHeader, pointer: UInt32(fields.namedAt)))
+            }
+        }
+    }
+
+    private mutating func fragmentArrived(
+        _ packet: consuming Packet, _ fields: IPv6Fields, _ place: IPv6FragmentPlace, _ port: SlotID
+    ) {
+        let dataStart = place.headerOffset + 8
+        let length = fields.totalLength - dataStart
+        // Both are told to the sender (RFC 8200 §4.5).
+        if place.moreFragments, length & 7 != 0 {
+            return refuse(packet, .fragmentMalformed, .parameterProblem(.field, pointer: 4))
+        }
+        guard place.headerOffset - 40 + place.offset + length <= 65_535 else {
+            return refuse(
+                packet, .fragmentOversized, .parameterProblem(.field, pointer: UInt32(place.headerOffset + 2)))
+        }
+        packet.metadata.transportOffset = UInt16(truncatingIfNeeded: dataStart)
+        let fragment = Fragment(
+            key: FragmentKey(
+                source: fields.source, destination: fields.destination, rest: UInt64(place.identification)),
+            offset: place.offset, byteCount: length, moreFragments: place.moreFragments,
+            headerByteCount: place.headerOffset, namedAt: place.namedAt)
+        fragmentArrived(packet, fragment, port)
+    }
+
+    /// A datagram was put together: what it carries is read anew.
+    mutating func ipv6Reassembled(_ packet: consuming Packet, _ port: SlotID) {
+        guard let fields = IPv6Fields(packet.bytes) else { return drop(packet, .fragmentMalformed) }
+        packet.metadata.flags.insert(.reassembled)
+        extendedArrived(packet, fields, port)
+    }
+}
