@@ -26,6 +26,7 @@ let fuzzers: [Target] = [
     fuzzer("IPv4"),
     fuzzer("IPv4Options"),
     fuzzer("UDP"),
+    fuzzer("DHCPv4"),
     fuzzer("ICMPv4"),
     fuzzer("ICMPv6"),
     fuzzer("NDP"),
