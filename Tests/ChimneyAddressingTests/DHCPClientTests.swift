@@ -343,9 +343,24 @@ import Testing
         let request = try #require(host.said().last?.message)
         #expect(host.hear(try DHCPAnswer().message(.acknowledge, to: request), at: now) == nil)
         let lease = try #require(host.client.lease)
-        #expect(host.client.state == .checking && host.news() == [.renewed(lease)])
+        #expect(host.client.state == .checking && host.news().isEmpty)
         host.prove(leasedAddress, at: now)
         #expect(host.client.state == .bound && host.news() == [.leased(lease)])
+    }
+
+    @Test func changedLinkAddressKeepsTheLeaseAndTheNameOfTheClient() throws {
+        let host = DHCPHost()
+        let lease = try host.reachLease(at: start)
+        let other = MACAddress(bits: 0x0200_0000_0077)
+        host.client.setMAC(other)
+        let now = try host.step()
+        let request = try #require(host.said().last)
+        #expect(request.message.hardware == other && host.client.lease == lease)
+        #expect(try request.data(.clientIdentifier) == [1, 2, 0, 0, 0, 0, 0x50])
+        var answer = try DHCPAnswer().message(.acknowledge, to: request.message)
+        #expect(host.hear(answer, at: now) == nil)
+        answer.hardware = clientMAC
+        #expect(host.hear(answer, at: now) == .notForUs)
     }
 
     @Test func nothingIsSaidWhileTheLinkIsDownAndALeaseStillEnds() throws {

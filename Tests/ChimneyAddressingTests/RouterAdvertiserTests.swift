@@ -159,6 +159,21 @@ import Testing
         #expect(router.said().count == 1 && router.advertiser.deadline == nil)
     }
 
+    @Test func changedLinkAddressIsToldSoon() throws {
+        let router = try RouterSpeaker()
+        router.start(at: start)
+        for _ in 0..<5 { _ = try router.step() }
+        _ = router.said()
+        let now = start + .seconds(5_000)
+        router.advertiser.setMAC(hostMAC, at: now, using: &router.random)
+        #expect(try router.step() <= now + .milliseconds(500))
+        guard case .routerAdvertisement(let message) = router.said().last?.message else {
+            Issue.record("a router advertises")
+            return
+        }
+        #expect(message.sourceMAC == hostMAC)
+    }
+
     @Test func settingsOutsideTheirRangesAreRefusedWithTheFact() throws {
         func error(_ change: (inout RouterAdvertiserSettings) -> Void) -> RouterAdvertiserError? {
             var settings = RouterAdvertiserSettings()

@@ -264,6 +264,23 @@ import Testing
         #expect(host.news() == [.linkChanged(expected)], "what is not told stays as it was")
     }
 
+    @Test func changedDeviceIsFollowed() throws {
+        let host = try started()
+        #expect(host.hear(advertisement(lifetime: 0) { $0.mtu = 1_500 }, at: start) == nil)
+        #expect(host.engine.parameters.mtu == 1_500)
+        _ = host.news()
+        host.engine.setMTU(1_400, output: &host.output)
+        #expect(host.news() == [.linkChanged(LinkParameters())])
+        #expect(host.hear(advertisement(lifetime: 0) { $0.mtu = 1_401 }, at: start) == nil)
+        #expect(host.news().isEmpty)
+        host.engine.setMTU(9_000, output: &host.output)
+        #expect(host.hear(advertisement(lifetime: 0) { $0.mtu = 1_401 }, at: start) == nil)
+        #expect(host.engine.parameters.mtu == 1_401)
+        host.engine.setMAC(routerMAC)
+        _ = try host.step()
+        #expect(host.said().map(\.message) == [.routerSolicitation(RouterSolicitation(sourceMAC: routerMAC))])
+    }
+
     @Test func senderIsToldOfAsARouterWithItsLinkAddress() throws {
         let host = try started()
         #expect(host.hear(advertisement { $0.sourceMAC = routerMAC }, at: start) == nil)

@@ -89,7 +89,12 @@ extension DHCPClient {
         wish = granted.address
         reboots = false
         settle(at: granted)
-        output.events.append(DHCPEvent(interface: interface, kind: isNew ? .granted(granted) : .renewed(granted)))
+        if isNew {
+            output.events.append(DHCPEvent(interface: interface, kind: .granted(granted)))
+        } else if isProven {
+            // Before the proof there is nothing to renew: it tells of the lease as it is then.
+            output.events.append(DHCPEvent(interface: interface, kind: .renewed(granted)))
+        }
     }
 
     /// A server says that the address is not ours: the search begins anew (RFC 2131 §3.1.4, §3.2.3, §4.4.5).

@@ -145,8 +145,7 @@ extension DHCPClient {
     }
 
     private func addIdentifier(to message: inout DHCPv4Message) {
-        let ethernet: [UInt8] = [1] + (0..<6).map { UInt8(truncatingIfNeeded: mac.bits >> UInt64(40 - 8 * $0)) }
-        add(.clientIdentifier, settings.clientIdentifier ?? ethernet, to: &message)
+        add(.clientIdentifier, identifier, to: &message)
     }
 
     private func add(_ code: DHCPv4OptionCode, _ address: IPv4Address, to message: inout DHCPv4Message) {

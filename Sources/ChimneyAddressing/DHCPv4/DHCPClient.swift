@@ -34,7 +34,9 @@ package struct DHCPClient: Sendable {
     }
 
     package let interface: UInt32
-    let mac: MACAddress
+    var mac: MACAddress
+    /// What servers know the client by; it outlasts a change of the link address.
+    let identifier: [UInt8]
     let settings: DHCPSettings
     var phase = Phase.stopped
     var exchange = Exchange()
@@ -55,6 +57,8 @@ package struct DHCPClient: Sendable {
         self.interface = interface
         self.mac = mac
         self.settings = settings.clamped
+        let ethernet: [UInt8] = [1] + (0..<6).map { UInt8(truncatingIfNeeded: mac.bits >> UInt64(40 - 8 * $0)) }
+        identifier = self.settings.clientIdentifier ?? ethernet
     }
 
     /// How far it has come.
@@ -117,6 +121,9 @@ package struct DHCPClient: Sendable {
         phase = lease == nil ? .starting : isProven ? .bound : .checking
         due = .never
     }
+
+    /// The interface has another link address, to which answers come from now on; a lease is kept.
+    package mutating func setMAC(_ mac: MACAddress) { self.mac = mac }
 
     /// The stack found out whether another host has the address of the lease (RFC 2131 §4.4.1, RFC 5227 §2.1).
     ///

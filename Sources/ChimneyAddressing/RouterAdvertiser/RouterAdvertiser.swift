@@ -44,7 +44,7 @@ package struct RouterAdvertiser: Sendable {
     package let interface: UInt32
     /// What it tells.
     package private(set) var settings: RouterAdvertiserSettings
-    private let mac: MACAddress
+    private var mac: MACAddress
     private var source = IPv6Address.any
     private var phase = Phase.stopped
     private var isUp = true
@@ -97,6 +97,14 @@ package struct RouterAdvertiser: Sendable {
         _ settings: RouterAdvertiserSettings, at now: Instant, using random: inout StackRandom
     ) throws(RouterAdvertiserError) {
         self.settings = try settings.validated()
+        guard isAdvertising else { return }
+        phase = .advertising(sent: 0)
+        speakSoon(now, using: &random)
+    }
+
+    /// The interface has another link address; hosts are told of it soon (RFC 4861 §6.2.8).
+    package mutating func setMAC(_ mac: MACAddress, at now: Instant, using random: inout StackRandom) {
+        self.mac = mac
         guard isAdvertising else { return }
         phase = .advertising(sent: 0)
         speakSoon(now, using: &random)

@@ -11,7 +11,7 @@ public enum InterfaceIdentifierKind: String, Hashable, Sendable, CaseIterable {
 
 /// Makes interface identifiers for one interface.
 struct IdentifierSource: Sendable {
-    let mac: MACAddress
+    var mac: MACAddress
     /// What tells the interface from others of the stack; its name stays the same when its link address does not.
     let name: [UInt8]
     /// What tells the network from others that use the same prefix, such as an SSID; may be empty.

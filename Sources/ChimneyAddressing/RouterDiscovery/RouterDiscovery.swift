@@ -11,9 +11,9 @@ import ChimneyWire
 package struct RouterDiscovery: Sendable {
     package let interface: UInt32
     let settings: RouterDiscoverySettings
-    let identifiers: IdentifierSource
+    var identifiers: IdentifierSource
     /// The MTU of the device, which no router can raise.
-    let deviceMTU: Int
+    var deviceMTU: Int
     var isStarted = false
     var isUp = true
     /// The next question for routers and the wait that led to it; `nil` while none is to be asked.
@@ -118,6 +118,17 @@ package struct RouterDiscovery: Sendable {
         isUp = false
         solicitation = nil
         reschedule()
+    }
+
+    /// The interface has another link address; addresses that were made of the old one are kept.
+    package mutating func setMAC(_ mac: MACAddress) { identifiers.mac = mac }
+
+    /// The device carries more or less than before; the MTU of a router that is too large for it is forgotten.
+    package mutating func setMTU(_ mtu: Int, output: inout RouterDiscoveryOutput) {
+        deviceMTU = mtu
+        guard let told = parameters.mtu, told > mtu else { return }
+        parameters.mtu = nil
+        tell(.linkChanged(parameters), &output)
     }
 
     /// A neighbour says that it is a router no longer (RFC 4861 §7.2.5).
