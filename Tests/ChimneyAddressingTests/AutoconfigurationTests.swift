@@ -166,6 +166,19 @@ import Testing
         #expect(plain.wanted().isEmpty && plain.engine.linkLocal == nil)
     }
 
+    @Test func addressThatTheStackCannotTakeIsNotRemovedAndNotTriedAgain() throws {
+        let host = try started()
+        let address = try made(host).address
+        host.engine.addressRefused(address, output: &host.output)
+        #expect(host.news() == [.addressFailed(documentation, .stable)])
+        #expect(host.engine.madeAddresses.map(\.kind) == [.linkLocal])
+        host.engine.addressRefused(address, output: &host.output)
+        #expect(host.hear(prefixed(), at: start) == nil)
+        #expect(host.news().isEmpty)
+        host.stop()
+        #expect(!host.news().contains(.addressRemoved(address)))
+    }
+
     @Test func identifierOfALinkAddressIsThatOfRFC4291() {
         let source = IdentifierSource(
             mac: MACAddress(bits: 0x3456_789A_BCDE), name: [], secret: KeyedHash(key: (1, 2)))

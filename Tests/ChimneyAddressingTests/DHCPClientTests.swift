@@ -255,6 +255,21 @@ import Testing
         #expect(try host.said().last?.address(.requestedAddress) == nil)
     }
 
+    @Test func addressThatTheStackCannotTakeIsDeclinedAndNothingIsLost() throws {
+        let host = DHCPHost()
+        let now = try host.reachGrant(at: start)
+        _ = host.news()
+        host.client.addressRefused(serverAddress, at: now, using: &host.random, output: &host.output)
+        #expect(host.said().isEmpty && host.client.lease != nil, "that is not the address")
+        host.client.addressRefused(leasedAddress, at: now, using: &host.random, output: &host.output)
+        #expect(host.said().map(\.message.type) == [.decline] && host.news().isEmpty && host.client.lease == nil)
+        #expect(try host.step() >= now + .seconds(10))
+        let held = DHCPHost()
+        let lease = try held.reachLease(at: start)
+        held.client.addressRefused(leasedAddress, at: now, using: &held.random, output: &held.output)
+        #expect(held.client.lease == lease, "what is in use was taken")
+    }
+
     @Test func conflictThatShowsInUseIsDeclinedToo() throws {
         let host = DHCPHost()
         let lease = try host.reachLease(at: start)

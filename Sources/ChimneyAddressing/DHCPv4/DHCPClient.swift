@@ -146,6 +146,18 @@ package struct DHCPClient: Sendable {
         output.events.append(DHCPEvent(interface: interface, kind: .leased(lease)))
     }
 
+    /// The stack cannot take the address that was granted, perhaps because the operator gave it that address already:
+    /// it is declined, and nothing is told as lost that never was there.
+    package mutating func addressRefused(
+        _ address: IPv4Address, at now: Instant, using random: inout StackRandom, output: inout DHCPOutput
+    ) {
+        guard let lease, lease.address == address, !isProven else { return }
+        if isUp { sendDecline(of: lease, using: &random, output: &output) }
+        self.lease = nil
+        wish = nil
+        restart(after: settings.declineWait, now, using: &random)
+    }
+
     /// Moves everything whose time has come; early and late calls do no harm.
     package mutating func timerFired(at now: Instant, using random: inout StackRandom, output: inout DHCPOutput) {
         if let lease, lease.expiresAt <= now {

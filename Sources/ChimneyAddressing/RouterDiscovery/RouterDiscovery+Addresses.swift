@@ -29,6 +29,17 @@ extension RouterDiscovery {
         reschedule()
     }
 
+    /// The stack cannot take an address that was wanted, perhaps because the operator gave it that address already:
+    /// none is made of the prefix, and nothing is told as removed that never was there.
+    package mutating func addressRefused(_ address: IPv6Address, output: inout RouterDiscoveryOutput) {
+        guard let place = addresses.firstIndex(where: { $0.address == address && $0.state == .tentative }) else {
+            return
+        }
+        addresses[place].state = .failed
+        tell(.addressFailed(addresses[place].prefix, addresses[place].kind), &output)
+        reschedule()
+    }
+
     /// Makes an address, of which the stack finds out whether another host has it.
     mutating func attempt(
         _ place: Int, _ now: Instant, using random: inout StackRandom, output: inout RouterDiscoveryOutput
