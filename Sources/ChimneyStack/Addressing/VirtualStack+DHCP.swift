@@ -120,8 +120,7 @@ extension VirtualStack {
                 try addAddress(lease.address, prefixLength: lease.prefixLength, port, probing: true)
             } catch {
                 // An address that this stack has already, or cannot have, is nobody's to lend.
-                ports[port].dhcp?.addressProved(
-                    lease.address, isFree: false, at: now, using: &random, output: &dhcpOutput)
+                ports[port].dhcp?.addressRefused(lease.address, at: now, using: &random, output: &dhcpOutput)
             }
         case .leased(let lease), .renewed(let lease): install(lease, port)
         case .lost(let lease, _):

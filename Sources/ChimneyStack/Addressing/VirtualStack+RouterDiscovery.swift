@@ -35,6 +35,8 @@ extension VirtualStack {
         ndp.detach(index.rawValue, output: &ndpOutput)
         ports[port].discovery?.stop(output: &discoveryOutput)
         settleDiscovery()
+        ports[port].discovery = nil
+        ports[port].advertiser = nil
         ports[port].ipv6Addresses.removeAll()
     }
 
@@ -60,8 +62,18 @@ extension VirtualStack {
     }
 
     mutating func linkAddressChanged(_ port: SlotID) {
+        let mac = ports[port].mac
+        ports[port].dhcp?.setMAC(mac)
         guard ports[port].ipv6 != .off else { return }
+        ports[port].discovery?.setMAC(mac)
+        ports[port].advertiser?.setMAC(mac, at: now, using: &random)
         try? ndp.setMAC(ports[port].mac, of: ports[port].index.rawValue, at: now, output: &ndpOutput)
+        settleDiscovery()
+    }
+
+    mutating func linkMTUChanged(_ port: SlotID) {
+        let mtu = ports[port].mtu
+        ports[port].discovery?.setMTU(mtu, output: &discoveryOutput)
         settleDiscovery()
     }
 
@@ -169,33 +181,47 @@ extension VirtualStack {
         do throws(AddressError) {
             try checkAddable(made.address, prefixLength: made.prefix.length, port)
         } catch {
-            ports[port].discovery?.addressProved(
-                made.address, isUnique: false, at: now, using: &random, output: &discoveryOutput)
+            ports[port].discovery?.addressRefused(made.address, output: &discoveryOutput)
             return
         }
-        var address = IPv6InterfaceAddress(
+        let address = IPv6InterfaceAddress(
             made.address, prefixLength: made.prefix.length, origin: IPv6InterfaceAddress.Origin(made.kind))
-        address.preferredUntil = made.preferredUntil == .never ? nil : made.preferredUntil
-        address.validUntil = made.validUntil == .never ? nil : made.validUntil
         start(address, port)
     }
 
     private mutating func setDeprecated(_ address: IPv6Address, _ isDeprecated: Bool, _ port: SlotID) {
         guard let position = ports[port].ipv6Addresses.firstIndex(where: { $0.address == address }) else { return }
         ports[port].ipv6Addresses[position].isDeprecated = isDeprecated
-        refreshLifetimes(port)
         generation &+= 1
     }
 
-    /// Copies the lifetimes that routers keep renewing, for whoever looks at the addresses.
-    mutating func refreshLifetimes(_ port: SlotID) {
+    /// The addresses of an interface with the lifetimes that routers keep renewing.
+    func shownIPv6Addresses(_ port: SlotID) -> [IPv6InterfaceAddress] {
+        var shown = ports[port].ipv6Addresses
         for made in ports[port].discovery?.madeAddresses ?? [] {
-            guard let position = ports[port].ipv6Addresses.firstIndex(where: { $0.address == made.address }) else {
-                continue
-            }
-            ports[port].ipv6Addresses[position].preferredUntil =
-                made.preferredUntil == .never ? nil : made.preferredUntil
-            ports[port].ipv6Addresses[position].validUntil = made.validUntil == .never ? nil : made.validUntil
+            guard let position = shown.firstIndex(where: { $0.address == made.address }) else { continue }
+            shown[position].preferredUntil = made.preferredUntil == .never ? nil : made.preferredUntil
+            shown[position].validUntil = made.validUntil == .never ? nil : made.validUntil
+        }
+        return shown
+    }
+
+    /// Lets an interface speak IPv6 in another way than before; what it learned is forgotten, what the operator gave it stays.
+    ///
+    /// - Throws: ``InterfaceError``; nothing is changed.
+    public mutating func setIPv6(_ mode: IPv6Mode, on index: InterfaceIndex, at now: Instant) throws(InterfaceError) {
+        beginRound(at: now)
+        guard let port = ports.position(of: index), port != loopback else { throw .noSuchInterface }
+        guard mode == .off || ports[port].mtu >= 1_280 else { throw .mtuTooSmallForIPv6(ports[port].mtu) }
+        guard mode != ports[port].ipv6 else { return }
+        let given = ports[port].ipv6Addresses.filter { $0.origin == .manual }
+        for address in ports[port].ipv6Addresses { try? removeAddress(address.address, from: index, at: now) }
+        detachDiscovery(port)
+        ports[port].ipv6 = mode
+        startIPv6(port)
+        guard mode != .off else { return rebuildLocal() }
+        for address in given {
+            try? addAddress(address.address, prefixLength: address.prefixLength, to: index, at: now)
         }
     }
 }

@@ -124,6 +124,7 @@ extension VirtualStack {
         guard (68...65_535).contains(mtu) else { throw .mtuOutOfRange(mtu) }
         guard ports[port].ipv6 == .off || mtu >= 1_280 else { throw .mtuTooSmallForIPv6(mtu) }
         ports[port].mtu = mtu
+        linkMTUChanged(port)
         generation &+= 1
     }
 

@@ -1,3 +1,4 @@
+public import ChimneyAddressing
 public import ChimneyLink
 public import ChimneyPrimitives
 
@@ -27,6 +28,14 @@ public struct InterfaceSnapshot: Sendable, Hashable {
     public var ipv6: IPv6Mode
     /// Its IPv6 addresses.
     public var ipv6Addresses: [IPv6InterfaceAddress]
+    /// The default routers of IPv6 that it learned, the preferred first.
+    public var defaultRouters: [IPv6Address]
+    /// Name servers that routers and a DHCP server told it, those of IPv6 first.
+    public var nameServers: [IPAddress]
+    /// What a DHCP server lends it.
+    public var lease: DHCPLease?
+    /// How far its DHCP client has come; `nil` where there is none.
+    public var dhcpState: DHCPState?
     /// What it has carried.
     public var counters: InterfaceCounters
     /// How many frames wait to be transmitted.
@@ -67,7 +76,10 @@ extension VirtualStack {
                     groups: interfaceTable[ports[id].index]?.groups ?? [], kind: ports[id].kind,
                     mac: ports[id].mac, mtu: ports[id].mtu, isUp: ports[id].isUp, capabilities: ports[id].capabilities,
                     fib: Int(ports[id].fib), addresses: ports[id].addresses,
-                    ipv6: ports[id].ipv6, ipv6Addresses: ports[id].ipv6Addresses, counters: ports[id].counters,
+                    ipv6: ports[id].ipv6, ipv6Addresses: shownIPv6Addresses(id),
+                    defaultRouters: ports[id].discovery?.defaultRouters ?? [],
+                    nameServers: ports[id].nameServers.map(IPAddress.v6) + ports[id].dhcpNameServers.map(IPAddress.v4),
+                    lease: ports[id].dhcp?.lease, dhcpState: ports[id].dhcp?.state, counters: ports[id].counters,
                     transmitQueueCount: ports[id].transmit.count))
         }
         return result
