@@ -29,7 +29,7 @@
         /// - Parameters:
         ///   - shardCount: how many threads carry stacks; at least 1.
         ///   - settings: how each of them runs.
-        /// - Throws: ``ShardError``.
+        /// - Throws: `ShardError`.
         public init(shardCount: Int = 1, settings: ShardSettings = ShardSettings()) throws(ShardError) {
             var shards: [Shard] = []
             for index in 0..<max(1, shardCount) { shards.append(try Shard(name: "shard\(index)", settings: settings)) }
@@ -43,7 +43,7 @@
         ///   - shard: which shard carries it.
         ///   - settings: what the operator sets.
         /// - Returns: the stack as any thread may hold it.
-        /// - Throws: ``ShardError``.
+        /// - Throws: `ShardError`.
         public func addStack(
             named name: String, onShard shard: Int = 0, settings: StackSettings = StackSettings()
         ) async throws -> StackHandle {
