@@ -88,6 +88,12 @@ import Testing
         var quiet = StackSettings()
         quiet.answersEcho = false
         #expect(try reason(for: echo.frame, settings: quiet) == .icmpEchoIgnored)
+        var toAll = echo
+        toAll.destination = IPv4Address(10, 0, 0, 255)
+        #expect(try reason(for: toAll.frame) == .icmpEchoIgnored)
+        var loud = StackSettings()
+        loud.answersBroadcastEcho = true
+        #expect(try reason(for: toAll.frame, settings: loud) == nil)
         echo.payload[2] ^= 1
         #expect(try reason(for: echo.frame) == .icmpChecksumBad)
         echo.payload = [8, 0, 0]

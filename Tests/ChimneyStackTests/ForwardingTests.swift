@@ -116,6 +116,11 @@ final class Crossing {
         #expect(Array(error[20..<22]) == [3, 4])
         #expect(Array(error[26..<28]) == [0, 100])
         #expect(crossing.router.ledger.dropped(.fragmentationNeeded) == 1)
+        for (byteCount, count) in [(72, 1), (73, 0)] {
+            var edge = packet([UInt8](repeating: 1, count: byteCount))
+            edge.fragmentWord = 0x4000
+            #expect(crossing.cross(edge).east.count == count)
+        }
     }
 
     @Test func fragmentCutAgainKeepsItsOffsetAndItsMoreFlag() throws {

@@ -66,7 +66,7 @@ import Testing
     @Test func fragmentsThatLieAboutTheirLengthAreNamed() throws {
         let (segment, _) = try receiving()
         var odd = fragments([UInt8](repeating: 1, count: 100), step: 40)[0]
-        odd.payload.removeLast()
+        odd.payload.removeLast(4)
         segment.giveRight(odd.frame)
         #expect(segment.right.ledger.dropped(.fragmentMalformed) == 1)
         var beyond = Handmade()

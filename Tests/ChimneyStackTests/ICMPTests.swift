@@ -29,7 +29,9 @@ import Testing
         segment.giveRight(request.frame)
         let answer = try #require(segment.interceptRight().first).dropFirst(34)
         #expect(answer.first == 14)
-        #expect(answer[answer.startIndex + 12] & 0x80 == 0x80)
+        let (received, sent) = (answer.dropFirst(12).prefix(4), answer.dropFirst(16).prefix(4))
+        #expect(received.first.map { $0 & 0x80 } == 0x80)
+        #expect(Array(sent) == Array(received))
         #expect(Handmade.checksum(Array(answer)) == 0)
         segment.check()
     }
@@ -54,6 +56,14 @@ import Testing
         #expect(segment.interceptRight().count == 1)
         segment.pass(.seconds(100))
         segment.check()
+        let crossing = try Crossing()
+        var piece = Handmade.udp(
+            to: 9, [UInt8](repeating: 0, count: 8), source: Crossing.host, destination: Crossing.far)
+        piece.timeToLive = 1
+        for (word, count) in [(UInt16(0x2000), 1), (0x2001, 0)] {
+            piece.fragmentWord = word
+            #expect(crossing.cross(piece).west.count == count)
+        }
     }
 
     @Test func errorQuotesThePacketAndKeepsWithin576Bytes() throws {
