@@ -93,18 +93,23 @@ stacks:
 """
 
 
+def pinned(processor):
+    """What runs a program on one processor: a server and its load disturb each other on the same."""
+    return ["taskset", "-c", str(processor)] if (os.cpu_count() or 1) > 1 else []
+
+
 def echo_round(number, name, command):
     """One server on a fresh TAP, loaded by the kernel with 128 datagrams in flight and with one."""
     up = [os.path.join(PEERS, "ns.sh"), "up", "bench", "10.99.0.1/24"]
     subprocess.run(up, check=True, capture_output=True)
     run = [os.path.join(PEERS, "ns.sh"), "run", "bench"]
-    server = subprocess.Popen(run + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(run + pinned(0) + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(1.0)
         for in_flight in ("128", "1"):
             def rename(row, in_flight=in_flight):
                 row["bench"], row["peer"] = f"tap-echo-{in_flight}", name
-            load = run + [peer("echo-load"), "10.99.0.2", "7", "64", in_flight, SECONDS]
+            load = run + pinned(1) + [peer("echo-load"), "10.99.0.2", "7", "64", in_flight, SECONDS]
             collect(load, number, rename)
     finally:
         server.send_signal(signal.SIGTERM)

@@ -18,11 +18,11 @@
                 }
             }
             readyPorts.removeLast(readyPorts.count - kept)
-            for port in polledPorts { receive(port) }
+            if hasPolledPorts { for port in polledPorts { receive(port) } }
         }
 
         func receive(_ port: DevicePort) {
-            guard self.port(port.token) === port else {
+            guard port.isPlugged else {
                 port.mayHaveMore = false
                 return
             }
@@ -38,7 +38,9 @@
                     port.faultCount = 0
                     // Frames from before it was switched off may still come for a while.
                     if port.isDown, now - port.downSince > .milliseconds(100) { deviceCameUp(port) }
-                    for tap in port.captures { tap.framesPassed(batch, .inbound, at: now) }
+                    if port.isCaptured {
+                        for tap in port.captures { tap.framesPassed(batch, .inbound, at: now) }
+                    }
                     port.cell.stack.framesArrived(&batch, on: port.index, at: now)
                     port.cell.touch()
                 } else if port.faultCount >= DevicePort.faultsMax {
@@ -63,7 +65,7 @@
             let cell = port.cell
             let waiting = port.backlog.count
             cell.stack.takeTransmit(from: port.index, into: &port.backlog)
-            if !port.captures.isEmpty, waiting == 0 {
+            if port.isCaptured, waiting == 0 {
                 for tap in port.captures { tap.framesPassed(port.backlog, .outbound, at: now) }
             }
             let before = port.backlog.count
@@ -121,6 +123,7 @@
             guard ports[position] === port else { return }
             if let descriptor = port.descriptor { poller.forget(descriptor) }
             ports[position] = nil
+            port.isPlugged = false
             polledPorts.removeAll { $0 === port }
             capturing.removeAll { $0 === port }
             port.cell.ports.removeAll { $0 === port }

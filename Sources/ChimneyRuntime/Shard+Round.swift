@@ -36,15 +36,16 @@
         }
 
         func round() {
-            now = Instant(nanoseconds: chimney_monotonic())
+            if !hasReadClock { now = Instant(nanoseconds: chimney_monotonic()) }
+            hasReadClock = false
             hasProgress = false
-            takeInbox()
+            if inbox.hasEntries { takeInbox() }
             receiveAll()
             fireTimers()
             lookAfterTouched(transmits: false)
             runJobs(atMost: settings.jobsPerRoundMax)
             lookAfterTouched(transmits: true)
-            for port in capturing { for tap in port.captures { tap.flush() } }
+            if hasCaptures { for port in capturing { for tap in port.captures { tap.flush() } } }
             if hasProgress { lastWork = now }
             wait()
         }
@@ -75,7 +76,7 @@
         }
 
         func fireTimers() {
-            while let timer = wheel.popFirst(dueAt: now) {
+            while wheel.count > 0, let timer = wheel.popFirst(dueAt: now) {
                 guard let alarm = alarms[Int(timer)] else { continue }
                 alarms[Int(timer)] = nil
                 freeAlarms.append(timer)
@@ -116,7 +117,7 @@
             var isBusy = hasProgress || !jobs.isEmpty || inbox.hasEntries || isStopping
             for port in readyPorts where port.mayHaveMore { isBusy = true }
             let isSpinning = settings.spin > .zero && now - lastWork < settings.spin
-            if isSpinning, askDevices() { return }
+            if isSpinning, !isBusy || hasProgress, spin() { return }
             if isBusy || isSpinning {
                 if poller.watchedCount > 0 { poll(atMost: .zero) }
                 return
@@ -128,16 +129,36 @@
             inbox.wokeUp()
         }
 
-        /// Has every device read in the next round instead of asking the poller which are ready; `false` each
-        /// sixteenth time, so that write readiness and broken devices are noticed, and where there are many.
-        private func askDevices() -> Bool {
+        /// Reads the devices over and over until one has frames or something else is to be done; `false` when the poller is to be
+        /// asked.
+        ///
+        /// A frame that comes while the thread polls waits for one read and the work of no whole round. The poller has its turn
+        /// each sixteenth time and after many reads in vain, so that write readiness and broken devices are noticed, and where
+        /// devices are many.
+        private func spin() -> Bool {
             spinCount &+= 1
-            guard spinCount & 15 != 0, poller.watchedCount > 0, poller.watchedCount <= 4 else { return false }
-            for case let port? in ports where port.descriptor != nil && !port.mayHaveMore {
-                port.mayHaveMore = true
-                readyPorts.append(port)
+            guard spinCount & 15 != 0, poller.watchedCount > 0, poller.watchedCount <= 4, readyPorts.isEmpty,
+                jobs.isEmpty, !isStopping
+            else { return false }
+            var end = min(lastWork + settings.spin, wheel.deadline ?? .never)
+            for other in deadlines where other < end { end = other }
+            let mustGoOn = !touchedCells.isEmpty
+            let devices = ports
+            hasProgress = false
+            for _ in 0..<64 {
+                now = Instant(nanoseconds: chimney_monotonic())
+                for case let port? in devices where port.descriptor != nil {
+                    receive(port)
+                    port.mayHaveMore = false
+                }
+                if hasProgress {
+                    lastWork = now
+                    hasReadClock = true
+                    return true
+                }
+                if mustGoOn || now >= end || inbox.hasEntries { return true }
             }
-            return true
+            return false
         }
 
         func poll(atMost span: TimeSpan?) {

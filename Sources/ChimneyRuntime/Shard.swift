@@ -45,31 +45,79 @@
         var poller: Poller
         /// Where its stacks' packets come from.
         package let pool: PacketPool
+        /// What every round touches.
+        private let state = Confined(RoundState(now: Instant(nanoseconds: chimney_monotonic())))
         /// When the round began: the clock is read once a round.
-        package internal(set) var now: Instant
+        package internal(set) var now: Instant {
+            @inline(__always) get { state.value.now }
+            @inline(__always) set { state.value.now = newValue }
+        }
+        var jobs: [UnownedJob] {
+            @inline(__always) _read { yield state.value.jobs }
+            @inline(__always) _modify { yield &state.value.jobs }
+        }
+        var jobsRunning: [UnownedJob] {
+            @inline(__always) _read { yield state.value.jobsRunning }
+            @inline(__always) _modify { yield &state.value.jobsRunning }
+        }
+        /// When each stack wants to be asked again, by its position.
+        var deadlines: [Instant] {
+            @inline(__always) _read { yield state.value.deadlines }
+            @inline(__always) _modify { yield &state.value.deadlines }
+        }
+        var touchedCells: [StackCell] {
+            @inline(__always) _read { yield state.value.touchedCells }
+            @inline(__always) _modify { yield &state.value.touchedCells }
+        }
+        var touchedRunning: [StackCell] {
+            @inline(__always) _read { yield state.value.touchedRunning }
+            @inline(__always) _modify { yield &state.value.touchedRunning }
+        }
+        var ports: [DevicePort?] {
+            @inline(__always) _read { yield state.value.ports }
+            @inline(__always) _modify { yield &state.value.ports }
+        }
+        /// Ports a round is to receive from.
+        var readyPorts: [DevicePort] {
+            @inline(__always) _read { yield state.value.readyPorts }
+            @inline(__always) _modify { yield &state.value.readyPorts }
+        }
+        var wheel: TimerWheel {
+            @inline(__always) _read { yield state.value.wheel }
+            @inline(__always) _modify { yield &state.value.wheel }
+        }
         var random: StackRandom
-        var jobs: [UnownedJob] = []
-        var jobsRunning: [UnownedJob] = []
         var cells: [StackCell?] = []
-        var deadlines: [Instant] = []
-        var touchedCells: [StackCell] = []
-        var touchedRunning: [StackCell] = []
-        var ports: [DevicePort?] = []
         var portGeneration: UInt32 = 0
         /// Ports without a descriptor, looked at in every round.
-        var polledPorts: [DevicePort] = []
-        /// Ports a round is to receive from.
-        var readyPorts: [DevicePort] = []
-        var capturing: [DevicePort] = []
-        var wheel = TimerWheel(timersMax: 1 << 20)
+        var polledPorts: [DevicePort] = [] { didSet { hasPolledPorts = !polledPorts.isEmpty } }
+        private(set) var hasPolledPorts = false
+        var capturing: [DevicePort] = [] { didSet { hasCaptures = !capturing.isEmpty } }
+        private(set) var hasCaptures = false
         var alarms: [Alarm?] = []
         var freeAlarms: [UInt32] = []
         var hasProgress = false
+        /// Whether the next round begins with a clock just read.
+        var hasReadClock = false
         var lastWork = Instant.zero
-        /// Rounds spent polling, to ask the poller now and then.
+        /// Rounds that ended in polling, to ask the poller now and then.
         var spinCount: UInt32 = 0
         var isStopping = false
         var captureCount: UInt64 = 0
+
+        /// What every round touches, each for one access at a time: a job, a listener or a device that is called while one is
+        /// walked walks a copy of it.
+        struct RoundState: ~Copyable {
+            var now: Instant
+            var jobs: [UnownedJob] = []
+            var jobsRunning: [UnownedJob] = []
+            var deadlines: [Instant] = []
+            var touchedCells: [StackCell] = []
+            var touchedRunning: [StackCell] = []
+            var ports: [DevicePort?] = []
+            var readyPorts: [DevicePort] = []
+            var wheel = TimerWheel(timersMax: 1 << 20)
+        }
 
         struct Alarm {
             let target: any Alarmed
@@ -84,7 +132,6 @@
             self.settings = settings
             poller = try Poller()
             pool = PacketPool(packetsMax: settings.packetsMax, largeMax: settings.largePacketsMax)
-            now = Instant(nanoseconds: chimney_monotonic())
             switch ShardThread.secret() {
             case .success(let key): random = StackRandom(key: key)
             case .failure(let refusal): throw .system(call: "getrandom", errno: refusal.errno)

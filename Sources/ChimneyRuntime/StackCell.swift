@@ -13,7 +13,13 @@
 
     /// A stack on its shard, with its devices and the listeners of its sockets; touched by the shard's thread only.
     package final class StackCell {
-        package var stack: VirtualStack
+        /// The stack, for one access at a time: `isLent` says when a caller's closure has it.
+        @inlinable
+        package var stack: VirtualStack {
+            @inline(__always) _read { yield confined.value }
+            @inline(__always) _modify { yield &confined.value }
+        }
+        @usableFromInline let confined: Confined<VirtualStack>
         package unowned let shard: Shard
         /// Whether `stack` is lent to a caller's closure, which must then not reach it in another way.
         package var isLent = false
@@ -21,6 +27,10 @@
         package var isRemoved = false
         /// Looked up by socket only, never walked.
         private var listeners: [SocketID: any SocketListener] = [:]
+        /// The listener told last: news mostly is for the same again.
+        private var lastTold: (socket: SocketID, listener: any SocketListener)?
+        /// Memory for the sockets that have news.
+        private var announced: [SocketID] = []
         var ports: [DevicePort] = []
         /// Whether the cell is in the shard's list of those to look after in this round.
         var isTouched = false
@@ -30,10 +40,18 @@
         let published: PublishedSnapshot
 
         init(stack: consuming VirtualStack, shard: Shard, position: Int, published: PublishedSnapshot) {
-            self.stack = stack
+            confined = Confined(stack)
             self.shard = shard
             self.position = position
             self.published = published
+        }
+
+        /// Runs `body` with the stack: cheaper than one access after another.
+        @inlinable
+        @inline(__always)
+        package func withStack<Result>(_ body: (inout VirtualStack) -> Result) -> Result {
+            // Invariant: the stack lives as long as its cell.
+            unsafe body(&confined.place.pointee)
         }
 
         /// Tells the shard to look after the stack at the end of this round: its answers, news and deadline.
@@ -47,18 +65,31 @@
         /// Registers who is told of a socket's news; `nil` for nobody.
         package func setListener(_ listener: (any SocketListener)?, for socket: SocketID) {
             listeners[socket] = listener
+            lastTold = nil
         }
 
         /// Tells listeners what happened since they were last told.
         func announce(at now: Instant) {
             guard stack.hasAnnounced else { return }
-            for socket in stack.takeAnnounced() { listeners[socket]?.socketHasNews(at: now) }
+            var sockets: [SocketID] = []
+            swap(&sockets, &announced)
+            stack.takeAnnounced(into: &sockets)
+            for socket in sockets { listener(of: socket)?.socketHasNews(at: now) }
+            swap(&sockets, &announced)
+        }
+
+        private func listener(of socket: SocketID) -> (any SocketListener)? {
+            if let lastTold, lastTold.socket == socket { return lastTold.listener }
+            guard let listener = listeners[socket] else { return nil }
+            lastTold = (socket, listener)
+            return listener
         }
 
         /// Tells all listeners that their sockets are gone, in no particular order.
         func dismissListeners() {
             let all = listeners
             listeners = [:]
+            lastTold = nil
             for listener in all.values { listener.stackWasRemoved() }
         }
     }
@@ -72,9 +103,15 @@
         /// What the poller names it by.
         let token: UInt64
         /// Frames the stack handed over and the device did not take yet.
-        var backlog = PacketQueue()
+        var backlog: PacketQueue {
+            @inline(__always) _read { yield confinedBacklog.value }
+            @inline(__always) _modify { yield &confinedBacklog.value }
+        }
+        private let confinedBacklog = Confined(PacketQueue())
         /// Whether the device waits to be writable, or to be switched on.
         var isBlocked = false
+        /// Whether a shard has the port.
+        var isPlugged = true
         var isDown = false
         /// When it was found switched off.
         var downSince = Instant.zero
@@ -84,7 +121,8 @@
         var lastCount = 0
         /// Failures in a row.
         var faultCount = 0
-        var captures: [CaptureTap] = []
+        var captures: [CaptureTap] = [] { didSet { isCaptured = !captures.isEmpty } }
+        private(set) var isCaptured = false
 
         /// Failures in a row after which a device counts as gone.
         static var faultsMax: Int { 64 }

@@ -39,20 +39,28 @@ final class StackService: SocketListener, Alarmed {
 
     /// Answers what waits, a bounded number before others get their turn.
     func socketHasNews(at now: Instant) {
-        _ = cell.stack.takeError(socket)
-        var turns = 0
-        while cell.stack.isReadable(socket), turns < Self.datagramsPerTurnMax {
-            turns += 1
-            let datagram = cell.stack.receive(socket)
-            switch kind {
-            case .echo: Self.echo(datagram, socket, &cell.stack, now)
-            case .discard: break
-            case .chargen: Self.generate(datagram, socket, &cell.stack, now)
-            }
-        }
+        let turns = cell.withStack { stack in Self.serve(kind, socket, &stack, now) }
         cell.touch()
         // A deadline that is now passes in the next round, when others have had their turn.
         if turns == Self.datagramsPerTurnMax { _ = cell.shard.arm(self, name: 0, at: now) }
+    }
+
+    /// Answers what waits in a socket, and tells how much it was; the stack is reached once for all of it.
+    private static func serve(
+        _ kind: ServiceConfiguration.Kind, _ socket: SocketID, _ stack: inout VirtualStack, _ now: Instant
+    ) -> Int {
+        _ = stack.takeError(socket)
+        var turns = 0
+        while stack.isReadable(socket), turns < datagramsPerTurnMax {
+            turns += 1
+            let datagram = stack.receive(socket)
+            switch kind {
+            case .echo: echo(datagram, socket, &stack, now)
+            case .discard: break
+            case .chargen: generate(datagram, socket, &stack, now)
+            }
+        }
+        return turns
     }
 
     /// The next turn has come.

@@ -8,7 +8,7 @@
     ///
     /// A read gives one frame. Frames that may be large are read into an ordinary buffer followed by
     /// the rest of a large one, so that only a frame that is large takes a large buffer.
-    struct TunnelDevice: ~Copyable {
+    final class TunnelDevice {
         let descriptor: Int32
         let name: String
         let capabilities: LinkCapabilities
@@ -106,7 +106,7 @@
             return [.transmitChecksum4, .transmitChecksum6]
         }
 
-        mutating func receive(
+        func receive(
             into queue: inout PacketQueue, packetsMax: Int, pool: PacketPool, at now: Instant
         ) throws(LinkDriverError) -> Int {
             var received = 0
@@ -148,7 +148,7 @@
 
         /// Reads a frame that may exceed an ordinary buffer; one that does continues in the large buffer, at the place
         /// where it continues once the beginning has been copied before it.
-        private mutating func readLarge(_ packet: inout Packet, pool: PacketPool) throws(LinkDriverError) -> Int {
+        private func readLarge(_ packet: inout Packet, pool: PacketPool) throws(LinkDriverError) -> Int {
             if spare.isEmpty, var fresh = pool.allocateLarge(headroom: Self.headroom - headerByteCount) {
                 _ = fresh.extend(by: fresh.tailroom)
                 spare.append(fresh)
@@ -199,7 +199,7 @@
         }
 
         /// Takes a frame from the device without keeping it; `false` when there is none.
-        private mutating func discard() throws(LinkDriverError) -> Bool {
+        private func discard() throws(LinkDriverError) -> Bool {
             let descriptor = descriptor
             // The kernel cuts the frame to the room it is given.
             let count = try result(
@@ -222,7 +222,7 @@
             }
         }
 
-        mutating func transmit(_ queue: inout PacketQueue) throws(LinkDriverError) {
+        func transmit(_ queue: inout PacketQueue) throws(LinkDriverError) {
             while !queue.isEmpty {
                 var packet = queue.removeFirst()
                 let link = linkByteCount == 0 ? 0 : packet.bytes.ethernetByteCount

@@ -21,7 +21,7 @@
     /// A device deleted while it is open is reported as ``LinkDriverError/deviceGone(errno:)``, and one
     /// that was switched off as ``LinkDriverError/deviceDown`` when it is sent to.
     public class TunnelDriver: LinkDriver {
-        private var device: TunnelDevice
+        private let device: TunnelDevice
         /// What its frames begin with.
         public let kind: LinkKind
 

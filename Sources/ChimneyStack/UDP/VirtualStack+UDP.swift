@@ -201,6 +201,14 @@ extension VirtualStack {
         return ids
     }
 
+    /// Puts the sockets that became readable or failed since the last call in `ids`, in order of the event, in the place of what
+    /// is there; its memory serves for the news to come.
+    public mutating func takeAnnounced(into ids: inout [SocketID]) {
+        ids.removeAll(keepingCapacity: true)
+        swap(&ids, &announced)
+        for id in ids where sockets.contains(id.slot) { sockets[id.slot].isAnnounced = false }
+    }
+
     /// Forgets which sockets have news, for a shell that asks each socket itself.
     public mutating func dropAnnounced() {
         for id in announced where sockets.contains(id.slot) { sockets[id.slot].isAnnounced = false }
