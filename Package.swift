@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "ChimneyWire", targets: ["ChimneyWire"]),
         .library(name: "ChimneyAddressing", targets: ["ChimneyAddressing"]),
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
+        .library(name: "ChimneyMulticast", targets: ["ChimneyMulticast"]),
         .library(name: "ChimneyRouting", targets: ["ChimneyRouting"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
@@ -135,6 +136,11 @@ let package = Package(
             name: "ChimneyAddressing", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyAddressingTests", dependencies: ["ChimneyAddressing", "ChimneyPrimitives", "ChimneyWire"],
+            swiftSettings: settings),
+        .target(
+            name: "ChimneyMulticast", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyMulticastTests", dependencies: ["ChimneyMulticast", "ChimneyPrimitives", "ChimneyWire"],
             swiftSettings: settings),
         .target(name: "ChimneyRouting", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
