@@ -29,8 +29,7 @@ import Testing
             filter(.exclude, 1, 2, 4).change(to: filter(.exclude, 2, 3))
                 == .sources(allow: [address(1), address(4)], block: [address(3)]))
         #expect(filter(.exclude, 1).change(to: filter(.exclude, 1)) == nil)
-        #expect(
-            filter(.include).change(to: filter(.exclude)) == .mode(from: filter(.include), to: filter(.exclude)))
+        #expect(filter(.include, 1).change(to: filter(.exclude, 2)) == .mode(to: filter(.exclude, 2)))
     }
 
     @Test func applyingAChangeGivesTheNewFilter() {

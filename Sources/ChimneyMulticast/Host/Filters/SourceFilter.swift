@@ -131,8 +131,9 @@ public enum FilterChange<Address: InternetAddress>: Hashable, Sendable {
     /// The mode stays. What `allow` sends is wanted now and was not; what `block` sends was and is not.
     /// Both are in order, and at least one source is in one of them.
     case sources(allow: [Address], block: [Address])
-    /// The mode is another one.
-    case mode(from: SourceFilter<Address>, to: SourceFilter<Address>)
+    /// The mode is another one, and this is the filter now. What the filter was before is not told: a report does not
+    /// say it either, and a join without sources need not look at the list it makes void.
+    case mode(to: SourceFilter<Address>)
 }
 
 extension SourceFilter {
@@ -141,7 +142,7 @@ extension SourceFilter {
     /// - Complexity: one walk over both lists; none when the mode changes.
     @inlinable
     public func change(to new: Self) -> FilterChange<Address>? {
-        guard mode == new.mode else { return .mode(from: self, to: new) }
+        guard mode == new.mode else { return .mode(to: new) }
         var gone: [Address] = []
         var added: [Address] = []
         var (mine, theirs) = (0, 0)
@@ -173,7 +174,7 @@ extension SourceFilter {
     @inlinable
     public mutating func apply(_ change: FilterChange<Address>) {
         switch change {
-        case .mode(from: _, let new):
+        case .mode(let new):
             self = new
         case .sources(let allow, let block):
             let (added, gone) = mode == .include ? (allow, block) : (block, allow)
