@@ -32,7 +32,7 @@ public enum IPv6SourceSelection {
     ///
     /// The rules of RFC 6724 §5 in their order: the address itself, a fitting scope, not deprecated, the sending
     /// interface, an equal label, a temporary address, the longest common prefix; of equals the first. Addresses
-    /// of other interfaces are candidates unless the destination is of link scope (RFC 6724 §4).
+    /// of other interfaces are candidates unless the destination is a group or of link scope (RFC 6724 §4).
     ///
     /// - Complexity: one pass.
     public static func choose(
@@ -40,7 +40,7 @@ public enum IPv6SourceSelection {
     ) -> IPv6Address? {
         var best: IPv6SourceCandidate?
         for candidate in candidates where !candidate.address.isAny && !candidate.address.isMulticast {
-            if destination.isLinkScoped, candidate.interface != interface { continue }
+            if destination.isLinkScoped || destination.isMulticast, candidate.interface != interface { continue }
             // A packet from ::1 goes nowhere but to the host itself, one from a link-local address to its link.
             if candidate.address.isLoopback, !destination.isLoopback { continue }
             if candidate.address.isLinkLocal, candidate.interface != interface { continue }
