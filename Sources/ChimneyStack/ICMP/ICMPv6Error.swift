@@ -66,14 +66,21 @@ extension VirtualStack {
             }
         }
         switch IPv6Fields.walk(packet.bytes, isMulticast: isGroup) {
-        case .upper(.icmpv6, let offset, _):
-            // A message cut before its type might be an error.
-            guard packet.count > offset else { return false }
-            let type = packet.bytes.uint8(at: offset)
-            return !ICMPv6Type.isError(type) && type != ICMPv6Type.redirect.rawValue
-        case .fragment(let place): return place.offset == 0
-        case .upper, .refused: return true
+        case .upper(let upper, let offset, _): return upper != .icmpv6 || isAnswerable(packet, at: offset)
+        case .fragment(let place):
+            if place.offset == 0 { return place.upper != .icmpv6 || isAnswerable(packet, at: place.upperOffset) }
+            // What is wrong with a later fragment is told, and nothing else about it (RFC 8200 §4.5).
+            guard case .parameterProblem = error else { return false }
+            return true
+        case .refused: return true
         }
+    }
+
+    /// Whether an ICMPv6 message is neither an error nor a redirect; one cut before its type might be.
+    private func isAnswerable(_ packet: borrowing Packet, at offset: Int) -> Bool {
+        guard packet.count > offset else { return false }
+        let type = packet.bytes.uint8(at: offset)
+        return !ICMPv6Type.isError(type) && type != ICMPv6Type.redirect.rawValue
     }
 }
 

@@ -59,12 +59,16 @@ struct IPv6FragmentPlace: BitwiseCopyable {
     var offset: Int
     var moreFragments: Bool
     var identification: UInt32
+    /// What the datagram carries and where, in its first fragment, which holds the whole chain (RFC 7112 §5).
+    var upper = IPProtocol.noNextHeader
+    var upperOffset = 0
 }
 
 extension IPv6Fields {
     /// Walks the extension headers up to what the packet carries, or to its fragment header (RFC 8200 §4).
     ///
-    /// Type 0 routing headers are refused (RFC 5095), others stepped over when nothing is left to visit.
+    /// Routing headers of every type, 0 among them, are refused while nodes are left to visit, and stepped over
+    /// when none is (RFC 5095 §3, RFC 8200 §4.4).
     static func walk(_ bytes: RawSpan, isMulticast: Bool) -> IPv6ChainVerdict {
         guard let view = try? IPv6View(bytes) else { return .refused(.ipTotalLengthWrong, nil) }
         var chain = IPv6ExtensionChain(view)
@@ -76,18 +80,20 @@ extension IPv6Fields {
                 case .hopByHop(let options), .destinationOptions(let options):
                     if let verdict = judge(options, isMulticast: isMulticast) { return verdict }
                 case .routing(let routing):
-                    guard routing.type != 0 else {
-                        return .refused(.sourceRouteRefused, .parameterProblem(.field, pointer: UInt32(before + 2)))
-                    }
                     guard routing.segmentsLeft == 0 else {
                         return .refused(.sourceRouteRefused, .parameterProblem(.field, pointer: UInt32(before + 2)))
                     }
                 case .fragment(let fragment):
                     guard fragment.isAtomic else {
-                        return .fragment(
-                            IPv6FragmentPlace(
-                                headerOffset: before, namedAt: namedAt, offset: fragment.offset,
-                                moreFragments: fragment.moreFragments, identification: fragment.identification))
+                        var place = IPv6FragmentPlace(
+                            headerOffset: before, namedAt: namedAt, offset: fragment.offset,
+                            moreFragments: fragment.moreFragments, identification: fragment.identification)
+                        if place.offset == 0 {
+                            try chain.finish()
+                            place.upper = chain.upperLayer
+                            place.upperOffset = chain.offset
+                        }
+                        return .fragment(place)
                     }
                 case .authentication:
                     // Without a security association nobody can vouch for what is behind it.

@@ -19,16 +19,19 @@ extension VirtualStack {
             guard fields.source.isValidSource || fields.source.isAny && fields.destination.isMulticast else {
                 return drop(packet, .sourceAddressInvalid)
             }
-            guard fields.destination.high != 0 || fields.destination.low >> 32 != 0 && !isMapped(fields.destination)
-            else {
-                return drop(packet, .destinationAddressInvalid)
-            }
+            guard mayTravel(fields.destination) else { return drop(packet, .destinationAddressInvalid) }
         }
         if fields.nextHeader == .hopByHop { return hopByHopArrived(packet, fields, port) }
         routeInput(packet, fields, port)
     }
 
-    private func isMapped(_ address: IPv6Address) -> Bool { address.mappedIPv4 != nil }
+    /// Whether a packet from a link may go to an address: not one of this host's inside, nor a group that reaches no
+    /// further than an interface (RFC 4291 §2.5.2, §2.5.3, §2.7).
+    @inline(__always)
+    private func mayTravel(_ destination: IPv6Address) -> Bool {
+        if destination.isMulticast { return destination.multicastScope > 1 }
+        return destination.high != 0 || destination.low >> 32 != 0 && destination.mappedIPv4 == nil
+    }
 
     /// Options that every node on the way reads; of those known only the router alert (RFC 2711).
     private mutating func hopByHopArrived(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
