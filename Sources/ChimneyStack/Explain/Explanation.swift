@@ -102,6 +102,10 @@ extension VirtualStack {
             return .dropped(.sourceAddressInvalid)
         }
         if let verdict = walkLocal(query, port, &way) { return verdict }
+        if case .v6(let address) = query.destination, address.isLinkLocal {
+            way.add("forwarding", "\(address) means something on its own link only")
+            return .dropped(.addressNotOurs)
+        }
         guard settings.forwarding, ports[port].forwards else {
             let reason: DropReason = settings.forwarding ? .forwardingDisabled : .addressNotOurs
             way.add("forwarding", reason.explanation)
@@ -138,8 +142,8 @@ extension VirtualStack {
             guard settings.answersEcho else { return .dropped(.icmpEchoIgnored) }
             return .delivered(to: "icmp")
         case 17:
-            let target = Endpoint(destination, query.destinationPort)
-            let peer = Endpoint(query.source ?? .v6(.any), query.sourcePort)
+            let target = endpoint(destination, query.destinationPort, on: port)
+            let peer = endpoint(query.source ?? .v6(.any), query.sourcePort, on: port)
             guard let id = socket(for: target, from: peer) else {
                 way.add("socket", "no UDP socket takes port \(query.destinationPort) from \(peer.address)")
                 return .dropped(.portClosed)
@@ -154,6 +158,11 @@ extension VirtualStack {
             way.add("protocol", "no protocol of this stack has number \(query.ipProtocol)")
             return .dropped(.protocolUnreachable)
         }
+    }
+
+    /// An endpoint as the input path makes it: with the zone where its address needs one.
+    private func endpoint(_ address: IPAddress, _ number: UInt16, on port: SlotID) -> Endpoint {
+        Endpoint(address, number, zone: address.mapped.isLinkScoped ? ports[port].index.rawValue : 0)
     }
 
     /// What a destination means to a packet that comes in by an interface.

@@ -42,6 +42,7 @@ extension VirtualStack {
         }
         packet.store8(fields.hopLimit &- 1, at: 7)
         ledger.forwarded &+= 1
+        guard !path.isLocal else { return loopBack(packet, by: path.port) }
         sendToLink(packet, by: path)
     }
 

@@ -55,7 +55,7 @@ extension VirtualStack {
     }
 
     /// The interface that has a link-local address, the first where several have it.
-    private func owner(of address: IPv6Address) -> SlotID? {
+    func owner(of address: IPv6Address) -> SlotID? {
         for position in 0..<ports.count where ports[ports.id(at: position)].owns(address) {
             return ports.id(at: position)
         }
@@ -84,12 +84,7 @@ extension VirtualStack {
     /// Sends a finished IPv6 packet of ours, its bytes beginning with the header, in fragments of at most `mtu`
     /// bytes where it is longer (RFC 8200 §4.5).
     mutating func sendIPv6(_ packet: consuming Packet, by path: OutputPath<IPv6Address>, mtu: Int) {
-        if path.isLocal {
-            packet.metadata.interface = ports[path.port].index.rawValue
-            packet.metadata.receivedAt = now
-            looped.append(packet)
-            return
-        }
+        guard !path.isLocal else { return loopBack(packet, by: path.port) }
         guard packet.count > mtu else { return sendToLink(packet, by: path) }
         var fragments = PacketQueue()
         // Numbers that nobody can guess keep others from completing our datagrams (RFC 7739).
@@ -104,6 +99,13 @@ extension VirtualStack {
             drop(packet, .noBuffer)
         }
         while !fragments.isEmpty { sendToLink(fragments.removeFirst(), by: path) }
+    }
+
+    /// Sends a packet to this stack itself, as if it came in by an interface.
+    mutating func loopBack(_ packet: consuming Packet, by port: SlotID) {
+        packet.metadata.interface = ports[port].index.rawValue
+        packet.metadata.receivedAt = now
+        looped.append(packet)
     }
 
     /// Puts the link header before a packet that fits the MTU, and the frame into the transmit queue.

@@ -17,7 +17,7 @@ extension VirtualStack {
     /// Binds a socket to an address of ours, a broadcast address of ours, 0.0.0.0 or `::`, and a port; port 0 draws one (RFC 6056).
     ///
     /// `::` takes datagrams of both families, unless ``UDPOptions/onlyIPv6`` is on (RFC 3493 §5.3). A
-    /// link-local address of IPv6 needs its zone.
+    /// link-local address of IPv6 without a zone is that of the first interface that has it.
     ///
     /// - Returns: the endpoint, port included.
     /// - Throws: ``BindError``; the socket stays unbound.
@@ -28,12 +28,13 @@ extension VirtualStack {
         let wildcard = AddressFamilies(wildcardOf: endpoint, onlyIPv6: sockets[id.slot].options.onlyIPv6)
         guard !wildcard.isEmpty || isBindable(endpoint) else { throw .addressNotOurs(endpoint.address) }
         var bound = endpoint
+        bound.zone = zone(ofOwn: endpoint)
         if endpoint.port != 0 {
-            guard isFree(endpoint, wildcard, sharing: sockets[id.slot].options.sharesAddress) else {
+            guard isFree(bound, wildcard, sharing: sockets[id.slot].options.sharesAddress) else {
                 throw .addressInUse(endpoint)
             }
         } else {
-            guard let drawn = drawPort(endpoint, wildcard) else { throw .noFreePort }
+            guard let drawn = drawPort(bound, wildcard) else { throw .noFreePort }
             bound.port = drawn
         }
         sockets[id.slot].local = bound
@@ -55,7 +56,7 @@ extension VirtualStack {
         if endpoint != .any {
             try bindForSending(id)
             try refreshPath(id.slot, to: endpoint)
-            if endpoint.mapped.isLinkScoped { peer.zone = ports[sockets[id.slot].path.port].index.rawValue }
+            peer.zone = endpoint.mapped.isLinkScoped ? ports[sockets[id.slot].path.port].index.rawValue : 0
             sockets[id.slot].path.destination = peer
         }
         forgetConnection(id.slot)
@@ -98,20 +99,18 @@ extension VirtualStack {
         sockets[id.slot].sentCount &+= 1
         if sockets[id.slot].path.isIPv6 {
             packet.writeUDPv6(sockets[id.slot].path, payloadSum: sum)
-            if sockets[id.slot].path.isLocal { return sendLooped(packet) }
+            if sockets[id.slot].path.isLocal { return sendLooped(packet, by: sockets[id.slot].path.port) }
             sendToLink(packet, by: sockets[id.slot].path.ipv6Output)
         } else {
             packet.writeUDPv4(sockets[id.slot].path, payloadSum: sum)
             sockets[id.slot].path.identification &+= 1
-            if sockets[id.slot].path.isLocal { return sendLooped(packet) }
+            if sockets[id.slot].path.isLocal { return sendLooped(packet, by: sockets[id.slot].path.port) }
             sendToLink(packet, by: sockets[id.slot].path.ipv4Output)
         }
     }
 
-    private mutating func sendLooped(_ packet: consuming Packet) {
-        packet.metadata.interface = ports[loopback].index.rawValue
-        packet.metadata.receivedAt = now
-        looped.append(packet)
+    private mutating func sendLooped(_ packet: consuming Packet, by port: SlotID) {
+        loopBack(packet, by: port)
         deliverLooped()
     }
 
@@ -131,12 +130,12 @@ extension VirtualStack {
         sockets[id].sentCount &+= 1
         if path.isIPv6 {
             packet.writeUDPv6(path, payloadSum: sum)
-            if path.isLocal { return sendLooped(packet) }
+            if path.isLocal { return sendLooped(packet, by: path.port) }
             sendIPv6(packet, by: path.ipv6Output, mtu: path.mtu)
         } else {
             packet.writeUDPv4(path, payloadSum: sum)
             sockets[id].path.identification &+= 1
-            if path.isLocal { return sendLooped(packet) }
+            if path.isLocal { return sendLooped(packet, by: path.port) }
             sendIPv4(packet, by: path.ipv4Output)
         }
     }
@@ -366,6 +365,13 @@ extension VirtualStack {
             }
             current = next
         }
+    }
+
+    /// The zone of an address to bind to: where only its link gives it a meaning, that of an interface that has it.
+    private func zone(ofOwn endpoint: Endpoint) -> UInt32 {
+        guard endpoint.mapped.isLinkLocal else { return 0 }
+        guard endpoint.zone == 0, let owner = owner(of: endpoint.mapped) else { return endpoint.zone }
+        return ports[owner].index.rawValue
     }
 
     /// Whether a socket may be bound to this address.
