@@ -93,7 +93,8 @@ let package = Package(
             dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack"],
             swiftSettings: settings),
         .target(
-            name: "JoinedStacks", dependencies: ["Chimney"], path: "Tests/JoinedStacks", swiftSettings: settings),
+            name: "JoinedStacks", dependencies: ["Chimney", "ChimneyNeighbors"], path: "Tests/JoinedStacks",
+            swiftSettings: settings),
         .testTarget(
             name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
             swiftSettings: settings),
@@ -166,7 +167,8 @@ let package = Package(
         .testTarget(
             name: "AllocationTests",
             dependencies: [
-                "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyRouting", "ChimneyStack",
+                "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting",
+                "ChimneyStack",
             ],
             swiftSettings: settings),
     ]

@@ -1,5 +1,6 @@
 import CAllocationCounter
 import ChimneyLink
+import ChimneyNeighbors
 import ChimneyPrimitives
 import ChimneyRouting
 import ChimneyStack
@@ -23,18 +24,26 @@ import Testing
         #expect(allocation_count() > before)
     }
 
-    @Test(.enabled(if: isOptimised, "allocations are counted in release builds"), arguments: [LinkKind.ip, .ethernet])
-    func udpFromSocketToSocketAllocatesNothing(over kind: LinkKind) throws {
+    @Test(
+        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: [LinkKind.ip, .ethernet],
+        Family.allCases)
+    func udpFromSocketToSocketAllocatesNothing(over kind: LinkKind, _ family: Family) throws {
         let pool = PacketPool()
-        var a = VirtualStack(name: "a", pool: pool, random: StackRandom(seed: 1))
-        var b = VirtualStack(name: "b", pool: pool, random: StackRandom(seed: 2))
-        let ia = try a.attach(InterfaceDescription(name: "p0", kind: kind, mac: MACAddress(bits: 0x0200_0000_0001)))
-        let ib = try b.attach(InterfaceDescription(name: "p0", kind: kind, mac: MACAddress(bits: 0x0200_0000_0002)))
-        try a.addAddress(IPv4Address(10, 0, 0, 1), prefixLength: 24, to: ia, at: .zero)
-        try b.addAddress(IPv4Address(10, 0, 0, 2), prefixLength: 24, to: ib, at: .zero)
+        var settings = StackSettings()
+        settings.duplicateDetection = .off
+        var a = VirtualStack(name: "a", settings: settings, pool: pool, random: StackRandom(seed: 1))
+        var b = VirtualStack(name: "b", settings: settings, pool: pool, random: StackRandom(seed: 2))
+        var description = InterfaceDescription(name: "p0", kind: kind, ipv6: family.mode)
+        description.mac = MACAddress(bits: 0x0200_0000_0001)
+        let ia = try a.attach(description)
+        description.mac = MACAddress(bits: 0x0200_0000_0002)
+        let ib = try b.attach(description)
+        try a.addAddress(family.host(0, 1), to: ia)
+        try b.addAddress(family.host(0, 2), to: ib)
         let sender = try a.openUDP()
         let receiver = try b.openUDP()
         try b.bind(receiver, to: Endpoint(port: 9))
+        let peer = Endpoint(family.host(0, 2), 9)
         let payload = [UInt8](repeating: 7, count: 64)
         var received = 0
         var before: UInt = 0
@@ -42,8 +51,7 @@ import Testing
             if round == 100 { before = allocation_count() }
             let now = Instant(nanoseconds: UInt64(round) * 1_000)
             for _ in 0..<64 {
-                try unsafe a.send(
-                    sender, payload.span.bytes, to: Endpoint(IPv4Address(10, 0, 0, 2), 9), at: now)
+                try unsafe a.send(sender, payload.span.bytes, to: peer, at: now)
             }
             var queue = PacketQueue()
             for _ in 0..<4 {
@@ -60,28 +68,38 @@ import Testing
         #expect(received >= 190 * 64 * 64)
     }
 
-    @Test(.enabled(if: isOptimised, "allocations are counted in release builds"))
-    func forwardingAllocatesNothing() throws {
+    @Test(
+        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
+    func forwardingAllocatesNothing(_ family: Family) throws {
         var settings = StackSettings()
         settings.forwarding = true
+        settings.duplicateDetection = .off
         let pool = PacketPool()
         var router = VirtualStack(name: "r", settings: settings, pool: pool, random: StackRandom(seed: 1))
-        let west = try router.attach(InterfaceDescription(name: "w", mac: MACAddress(bits: 0x0200_0000_0001)))
-        let east = try router.attach(InterfaceDescription(name: "e", mac: MACAddress(bits: 0x0200_0000_0002)))
-        try router.addAddress(IPv4Address(10, 0, 1, 1), prefixLength: 24, to: west, at: .zero)
-        try router.addAddress(IPv4Address(10, 0, 2, 1), prefixLength: 24, to: east, at: .zero)
-        for host in UInt8(2)..<6 {
-            try router.setNeighbor(
-                IPv4Address(10, 0, 2, host), on: east, to: MACAddress(bits: 0x0200_0000_0900 + UInt64(host)), at: .zero)
+        let west = try router.attach(
+            InterfaceDescription(name: "w", mac: MACAddress(bits: 0x0200_0000_0001), ipv6: family.mode))
+        let east = try router.attach(
+            InterfaceDescription(name: "e", mac: MACAddress(bits: 0x0200_0000_0002), ipv6: family.mode))
+        try router.addAddress(family.host(1, 1), to: west)
+        try router.addAddress(family.host(2, 1), to: east)
+        for number in UInt8(2)..<6 {
+            let mac = MACAddress(bits: 0x0200_0000_0900 + UInt64(number))
+            switch family.host(2, number) {
+            case .v4(let address): try router.setNeighbor(address, on: east, to: mac, at: .zero)
+            case .v6(let address): try router.setNeighbor(address, on: east, to: mac, at: .zero)
+            }
         }
-        let host = StackFrames()
+        let hosts = try (UInt8(0)..<4).map { try Self.frame(family, to: 2 + $0, pool) }
         var forwarded = 0
         var before: UInt = 0
         var queue = PacketQueue()
         var out = PacketQueue()
         for round in 0..<200 {
             if round == 100 { before = allocation_count() }
-            for number in 0..<64 { queue.append(host.frame(to: UInt8(2 + number % 4), pool)) }
+            for number in 0..<64 {
+                guard let copy = Self.copy(hosts[number % 4], pool) else { throw NoBuffer() }
+                queue.append(copy)
+            }
             router.framesArrived(&queue, on: west, at: Instant(nanoseconds: UInt64(round)))
             while let index = router.nextToTransmit() { router.takeTransmit(from: index, into: &out) }
             forwarded += out.count
@@ -91,31 +109,57 @@ import Testing
         #expect(count == 0)
         #expect(forwarded >= 200 * 64)
     }
+
+    private struct NoBuffer: Error {}
+
+    /// A copy of a frame, made without an array.
+    private static func copy(_ frame: [UInt8], _ pool: PacketPool) -> Packet? {
+        guard var packet = pool.allocate(headroom: 128, count: frame.count) else { return nil }
+        guard unsafe packet.append(frame.span.bytes) else { return nil }
+        return packet
+    }
+
+    /// A datagram of the west to a host of the east, in the frame that reaches the router; a stack made it.
+    private static func frame(_ family: Family, to number: UInt8, _ pool: PacketPool) throws -> [UInt8] {
+        var stack = VirtualStack(name: "w", pool: pool, random: StackRandom(seed: 2))
+        let link = try stack.attach(InterfaceDescription(name: "p0", kind: .ip, ipv6: family.mode))
+        try stack.addAddress(family.host(1, 9), to: link)
+        switch family.host(1, 1) {
+        case .v4(let gateway): try stack.addRoute(IPv4Route(.all, .gateway(gateway, on: link.rawValue)))
+        case .v6(let gateway): try stack.addRoute(IPv6Route(.all, .gateway(gateway, on: link.rawValue)))
+        }
+        try unsafe stack.send(
+            stack.openUDP(), [UInt8](repeating: 7, count: 18).span.bytes, to: Endpoint(family.host(2, number), 9),
+            at: .zero)
+        var queue = PacketQueue()
+        stack.takeTransmit(from: link, into: &queue)
+        let packet = queue.removeFirst()
+        let etherType: [UInt8] = family == .ipv4 ? [8, 0] : [0x86, 0xDD]
+        let span = packet.bytes
+        return [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9] + etherType
+            + (0..<span.byteCount).map { unsafe span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+    }
 }
 
-/// Frames for the forwarding test, written without an array.
-private struct StackFrames {
-    func frame(to host: UInt8, _ pool: PacketPool) -> Packet {
-        guard var packet = pool.allocate(headroom: 128, count: 60), packet.extend(by: 60) else {
-            preconditionFailure("the pool is large enough")
+/// The families of addresses that a test runs over.
+enum Family: String, CaseIterable {
+    case ipv4, ipv6
+
+    var mode: IPv6Mode { self == .ipv4 ? .off : .manual }
+
+    func host(_ net: UInt8, _ number: UInt8) -> IPAddress {
+        switch self {
+        case .ipv4: .v4(IPv4Address(10, 0, net, number))
+        case .ipv6: .v6(IPv6Address(high: 0x2001_0DB8_0000_0000 | UInt64(net), low: UInt64(number)))
         }
-        var span = packet.mutableBytes
-        let words: (UInt64, UInt64, UInt64, UInt64) = (
-            0x0200_0000_0001_0200, 0x0000_0005_0800_4500, 0x002E_0001_0000_4011, 0
-        )
-        span.storeBytes(of: words.0.bigEndian, toByteOffset: 0, as: UInt64.self)
-        span.storeBytes(of: words.1.bigEndian, toByteOffset: 8, as: UInt64.self)
-        span.storeBytes(of: words.2.bigEndian, toByteOffset: 16, as: UInt64.self)
-        let source: UInt32 = 0x0A00_0109
-        let destination: UInt32 = 0x0A00_0200 | UInt32(host)
-        span.storeBytes(of: source.bigEndian, toByteOffset: 26, as: UInt32.self)
-        span.storeBytes(of: destination.bigEndian, toByteOffset: 30, as: UInt32.self)
-        span.storeBytes(of: UInt16(0), toByteOffset: 24, as: UInt16.self)
-        var sum: UInt32 = 0x4500 + 0x2E + 1 + 0x4011 + source >> 16 + source & 0xFFFF
-        sum += destination >> 16 + destination & 0xFFFF
-        sum = sum & 0xFFFF + sum >> 16
-        let checksum = ~UInt16(truncatingIfNeeded: sum & 0xFFFF + sum >> 16)
-        span.storeBytes(of: checksum.bigEndian, toByteOffset: 24, as: UInt16.self)
-        return packet
+    }
+}
+
+extension VirtualStack {
+    fileprivate mutating func addAddress(_ address: IPAddress, to index: InterfaceIndex) throws {
+        switch address {
+        case .v4(let address): try addAddress(address, prefixLength: 24, to: index, at: .zero)
+        case .v6(let address): try addAddress(address, prefixLength: 64, to: index, at: .zero)
+        }
     }
 }

@@ -25,23 +25,25 @@
     }
 
     @Suite struct UDPSocketTests {
-        @Test(.timeLimit(.minutes(1))) func datagramsGoThereAndBackInOrder() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func datagramsGoThereAndBackInOrder(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let echo = try await startEcho(on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
-            try await client.connect(to: Endpoint(TwoStacks.blueAddress, echoPort))
+            try await client.connect(to: Endpoint(family.blue, echoPort))
             for number in 0..<200 as Range<UInt8> {
                 try await client.send([number, 1, 2, 3])
                 let answer = try await client.receive(deadline: TwoStacks.patience)
                 #expect(answer.bytes == [number, 1, 2, 3])
-                #expect(answer.peer == Endpoint(TwoStacks.blueAddress, echoPort))
+                #expect(answer.peer == Endpoint(family.blue, echoPort))
             }
             await echo.close()
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func taskOnTheShardNeverLeavesItsThread() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func taskOnTheShardNeverLeavesItsThread(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let echo = try await startEcho(on: world.blue)
             let count = try await Task(executorPreference: world.shard) {
                 let client = try await UDPSocket.bound(to: .any, on: world.red)
@@ -49,7 +51,7 @@
                 for number in 0..<1_000 as Range<UInt32> {
                     #expect(world.shard.isCurrent)
                     let bytes: [UInt8] = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
-                    try client.trySend(bytes.span.octets, to: Endpoint(TwoStacks.blueAddress, echoPort))
+                    try client.trySend(bytes.span.octets, to: Endpoint(family.blue, echoPort))
                     let answer = try await client.receive(deadline: TwoStacks.patience)
                     #expect(world.shard.isCurrent)
                     if answer.bytes == bytes { answers += 1 }
@@ -61,11 +63,12 @@
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func tenThousandDatagramsFromAnotherThreadArriveOnceAndInOrder() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func tenThousandDatagramsFromAnotherThreadArriveOnceAndInOrder(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let server = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
-            try await client.connect(to: Endpoint(TwoStacks.blueAddress, 9))
+            try await client.connect(to: Endpoint(family.blue, 9))
             // While the link address is asked for only the latest datagrams are kept.
             try await client.send([0])
             #expect(try await server.receive(deadline: TwoStacks.patience).bytes == [0])
@@ -82,7 +85,7 @@
                 let batch = (start..<start + 50).map { number in
                     let number = UInt32(number)
                     let bytes: [UInt8] = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
-                    return UDPMessage(bytes, to: Endpoint(TwoStacks.blueAddress, 9))
+                    return UDPMessage(bytes, to: Endpoint(family.blue, 9))
                 }
                 #expect(try await client.sendBatch(batch) == 50)
             }
@@ -90,8 +93,9 @@
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func deadlineEndsAWaitAndAnEarlierDatagramDoesNotComeLate() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func deadlineEndsAWaitAndAnEarlierDatagramDoesNotComeLate(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let start = Shard.clock
             await #expect(throws: UDPError.deadlinePassed) {
@@ -100,13 +104,14 @@
             #expect(Shard.clock - start >= .milliseconds(30))
             await #expect(throws: UDPError.deadlinePassed) { try await socket.receive(deadline: .zero) }
             let client = try await UDPSocket.open(on: world.red)
-            try await client.send([5], to: Endpoint(TwoStacks.blueAddress, 9))
+            try await client.send([5], to: Endpoint(family.blue, 9))
             #expect(try await socket.receive(deadline: TwoStacks.patience).bytes == [5])
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func cancelledTaskStopsWaitingAndOthersGoOn() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func cancelledTaskStopsWaitingAndOthersGoOn(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             for _ in 0..<100 {
                 let waiting = Task { try await socket.receive() }
@@ -119,15 +124,16 @@
             await #expect(throws: UDPError.cancelled) { try await onShard.value }
             let patient = Task { try await socket.receive(deadline: TwoStacks.patience) }
             let client = try await UDPSocket.open(on: world.red)
-            try await client.send([6], to: Endpoint(TwoStacks.blueAddress, 9))
+            try await client.send([6], to: Endpoint(family.blue, 9))
             #expect(try await patient.value.bytes == [6])
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func closedPortIsReportedToAConnectedSocket() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func closedPortIsReportedToAConnectedSocket(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let client = try await UDPSocket.open(on: world.red)
-            let peer = Endpoint(TwoStacks.blueAddress, 99)
+            let peer = Endpoint(family.blue, 99)
             try await client.connect(to: peer)
             try await client.send([1])
             await #expect(throws: UDPError.network(.portUnreachable(peer))) {
@@ -140,18 +146,19 @@
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func everyRefusalIsTyped() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func everyRefusalIsTyped(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let first = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.red)
             await #expect(throws: UDPError.bind(.addressInUse(Endpoint(port: 9)))) {
                 try await UDPSocket.bound(to: Endpoint(port: 9), on: world.red)
             }
-            await #expect(throws: UDPError.bind(.addressNotOurs(.v4(IPv4Address(1, 2, 3, 4))))) {
-                try await UDPSocket.bound(to: Endpoint(IPv4Address(1, 2, 3, 4), 9), on: world.red)
+            await #expect(throws: UDPError.bind(.addressNotOurs(family.nobody))) {
+                try await UDPSocket.bound(to: Endpoint(family.nobody, 9), on: world.red)
             }
             await #expect(throws: UDPError.send(.noDestination)) { try await first.send([1]) }
-            await #expect(throws: UDPError.send(.noRoute(.v4(IPv4Address(8, 8, 8, 8))))) {
-                try await first.send([1], to: Endpoint(IPv4Address(8, 8, 8, 8), 1))
+            await #expect(throws: UDPError.send(.noRoute(family.unreachable))) {
+                try await first.send([1], to: Endpoint(family.unreachable, 1))
             }
             await #expect(throws: UDPError.open(.noSuchFIB(fib: 9, count: 1))) {
                 try await UDPSocket.open(on: world.red, fib: 9)
@@ -163,8 +170,9 @@
             await #expect(throws: UDPError.stackRemoved) { try await UDPSocket.open(on: world.red) }
         }
 
-        @Test(.timeLimit(.minutes(1))) func asManyTasksWaitAsMayAndEachGetsItsDatagram() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func asManyTasksWaitAsMayAndEachGetsItsDatagram(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
             let answers = try await withThrowingTaskGroup(of: UInt8?.self) { group in
@@ -181,7 +189,7 @@
                 var refused = 0
                 while refused < 3, let answer = try await group.next() { if answer == nil { refused += 1 } }
                 let all = (0..<UInt8(UDPSocket.waitersMax)).map {
-                    UDPMessage([$0], to: Endpoint(TwoStacks.blueAddress, 9))
+                    UDPMessage([$0], to: Endpoint(family.blue, 9))
                 }
                 try await client.sendBatch(all)
                 var answers: [UInt8] = []
@@ -192,8 +200,9 @@
             await world.shard.stop()
         }
 
-        @Test(.timeLimit(.minutes(1))) func iterationEndsWhenTheSocketIsClosed() async throws {
-            let world = try await TwoStacks()
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func iterationEndsWhenTheSocketIsClosed(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
             let socket = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             let client = try await UDPSocket.open(on: world.red)
             let reader = Task {
@@ -205,7 +214,7 @@
                 return sum
             }
             for number in 1...4 as ClosedRange<UInt8> {
-                try await client.send([number], to: Endpoint(TwoStacks.blueAddress, 9))
+                try await client.send([number], to: Endpoint(family.blue, 9))
             }
             #expect(try await reader.value == 10)
             await world.shard.stop()

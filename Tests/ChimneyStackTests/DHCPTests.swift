@@ -109,7 +109,7 @@ private struct OneAddressServer {
         try link.right.startDHCP(on: link.rightIndex, at: link.now)
         link.pass(.seconds(3))
         let packet = Handmade.udp(
-            from: 67, to: 68, [1, 2, 3], source: IPv4Address(10, 0, 0, 1), destination: .limitedBroadcast)
+            from: 67, to: 68, [1, 2, 3], source: Family.ipv4.left, destination: .v4(.limitedBroadcast))
         var queue = PacketQueue()
         queue.append(Segment.packet(Handmade.frame(packet.bytes, to: 0xFFFF_FFFF_FFFF), link.pool))
         link.right.framesArrived(&queue, on: link.rightIndex, at: link.now)

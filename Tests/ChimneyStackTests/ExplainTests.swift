@@ -5,76 +5,79 @@ import ChimneyStack
 import Testing
 
 @Suite struct ExplainTests {
-    private func query(_ destination: IPv4Address, port: UInt16 = 9, on index: InterfaceIndex? = nil) -> FlowQuery {
-        var query = FlowQuery(to: .v4(destination))
+    private func query(_ destination: IPAddress, port: UInt16 = 9, on index: InterfaceIndex? = nil) -> FlowQuery {
+        var query = FlowQuery(to: destination)
         query.destinationPort = port
         query.arrivesOn = index
-        if index != nil { query.source = .v4(Segment.leftAddress) }
+        if index != nil { query.source = destination.family.left }
         return query
     }
 
-    @Test func noRouteIsNamedAtTheRoutingStep() throws {
-        let segment = try Segment()
-        let answer = segment.left.explain(query(IPv4Address(192, 0, 2, 1)))
+    @Test(arguments: Family.allCases)
+    func noRouteIsNamedAtTheRoutingStep(_ family: Family) throws {
+        let segment = try Segment(family)
+        let answer = segment.left.explain(query(family.stranger(1)))
         #expect(answer.verdict == .dropped(.noRoute))
         #expect(answer.steps.last?.place == "route")
     }
 
-    @Test func closedPortIsNamedAtTheSocketStepAndAnOpenOneDelivers() throws {
-        let segment = try Segment()
-        let closed = segment.right.explain(query(Segment.rightAddress, on: segment.rightIndex))
+    @Test(arguments: Family.allCases)
+    func closedPortIsNamedAtTheSocketStepAndAnOpenOneDelivers(_ family: Family) throws {
+        let segment = try Segment(family)
+        let closed = segment.right.explain(query(family.right, on: segment.rightIndex))
         #expect(closed.verdict == .dropped(.portClosed))
         #expect(closed.steps.last?.place == "socket")
         let socket = try segment.right.openUDP()
         try segment.right.bind(socket, to: Endpoint(port: 9))
-        let open = segment.right.explain(query(Segment.rightAddress, on: segment.rightIndex))
+        let open = segment.right.explain(query(family.right, on: segment.rightIndex))
         #expect(open.verdict == .delivered(to: "udp port 9"))
     }
 
-    @Test func foreignAddressAndExpiredTimeAreNamed() throws {
-        let segment = try Segment()
-        let foreign = segment.right.explain(query(IPv4Address(10, 0, 0, 77), on: segment.rightIndex))
+    @Test(arguments: Family.allCases)
+    func foreignAddressAndExpiredTimeAreNamed(_ family: Family) throws {
+        let segment = try Segment(family)
+        let foreign = segment.right.explain(query(family.host(0, 77), on: segment.rightIndex))
         #expect(foreign.verdict == .dropped(.addressNotOurs))
-        let crossing = try Crossing()
-        var expired = query(Crossing.far, on: crossing.west)
-        expired.source = .v4(Crossing.host)
+        let crossing = try Crossing(family)
+        var expired = query(family.far, on: crossing.west)
+        expired.source = family.near
         expired.timeToLive = 1
         #expect(crossing.router.explain(expired).verdict == .dropped(.ttlExpired))
         expired.timeToLive = 9
-        #expect(crossing.router.explain(expired).verdict == .sent(interface: "east", nextHop: .v4(Crossing.far)))
+        #expect(crossing.router.explain(expired).verdict == .sent(interface: "east", nextHop: family.far))
     }
 
-    @Test func whatOnlyThePacketKnewIsToldByTheRecordOfDrops() throws {
-        let segment = try Segment()
-        var bad = Handmade.udp(to: 9, [1]).frame
-        bad[42] ^= 0xFF
+    @Test(arguments: Family.allCases)
+    func whatOnlyThePacketKnewIsToldByTheRecordOfDrops(_ family: Family) throws {
+        let segment = try Segment(family)
+        var bad = Handmade.udp(family, to: 9, [1])
+        bad.payload[8] ^= 0xFF
         segment.giveRight(bad)
-        var fragment = Handmade.udp(to: 9, [UInt8](repeating: 0, count: 16))
+        var fragment = Handmade.udp(family, to: 9, [UInt8](repeating: 0, count: 16))
         fragment.fragmentWord = 0x2000
-        segment.giveRight(fragment.frame)
+        segment.giveRight(fragment)
         segment.pass(.seconds(61))
-        let answer = segment.right.explain(query(Segment.rightAddress, on: segment.rightIndex))
+        let answer = segment.right.explain(query(family.right, on: segment.rightIndex))
         #expect(answer.recentDrops.map(\.reason) == [.udpChecksumBad, .fragmentTimeout])
     }
 
-    @Test func explanationAgreesWithWhatHappens() throws {
+    @Test(arguments: Family.allCases)
+    func explanationAgreesWithWhatHappens(_ family: Family) throws {
         for seed in Seeds.chosen(count: 40) {
             var random = StackRandom(seed: seed)
-            let crossing = try Crossing(forwards: Bool.random(using: &random))
-            try crossing.router.addRoute(
-                IPv4Route(Prefix(IPv4Address(10, 7, 0, 0), length: 16), [.blackhole, .unreachable][Int(seed % 2)]))
+            let crossing = try Crossing(family, forwards: Bool.random(using: &random))
+            try crossing.router.addRoute(to: family.host(0x0700, 0), [.blackhole, .unreachable][Int(seed % 2)])
             let socket = try crossing.router.openUDP()
             try crossing.router.bind(socket, to: Endpoint(port: 9))
             let targets = [
-                IPv4Address(10, 0, 2, 9), IPv4Address(10, 0, 1, 1), IPv4Address(10, 7, 0, 1), IPv4Address(9, 9, 9, 9),
-                IPv4Address(239, 0, 0, 1),
+                family.far, family.host(1, 1), family.host(0x0700, 1), family.stranger(9), family.group,
             ]
             let target = targets[Int.random(in: 0..<5, using: &random)]
             let port: UInt16 = Bool.random(using: &random) ? 9 : 10
-            var sent = Handmade.udp(from: 5, to: port, [1], source: Crossing.host, destination: target)
+            var sent = Handmade.udp(from: 5, to: port, [1], source: family.near, destination: target)
             sent.timeToLive = UInt8.random(in: 0...3, using: &random)
             var asked = query(target, port: port, on: crossing.west)
-            asked.source = .v4(Crossing.host)
+            asked.source = family.near
             asked.timeToLive = sent.timeToLive
             let verdict = crossing.router.explain(asked).verdict
             let before = crossing.router.ledger

@@ -5,13 +5,14 @@ import ChimneyStack
 import Testing
 
 @Suite struct NeighborTests {
-    @Test func packetsWaitForTheNeighbourAndThenArriveInOrder() throws {
-        let segment = try Segment(isResolved: false)
+    @Test(arguments: Family.allCases)
+    func packetsWaitForTheNeighbourAndThenArriveInOrder(_ family: Family) throws {
+        let segment = try Segment(family, isResolved: false)
         let sender = try segment.left.openUDP()
         let receiver = try segment.right.openUDP()
         try segment.right.bind(receiver, to: Endpoint(port: 9))
         for byte in UInt8(0)..<5 {
-            try segment.left.send(sender, [byte], to: Endpoint(Segment.rightAddress, 9), at: segment.now)
+            try segment.left.send(sender, [byte], to: Endpoint(family.right, 9), at: segment.now)
         }
         #expect(segment.left.conservation.isKept)
         #expect(segment.left.conservation.heldInFact > 5)
@@ -20,10 +21,11 @@ import Testing
         segment.check()
     }
 
-    @Test func neighbourThatNeverAnswersFailsThePacketsAndTellsTheSocket() throws {
-        let segment = try Segment()
+    @Test(arguments: Family.allCases)
+    func neighbourThatNeverAnswersFailsThePacketsAndTellsTheSocket(_ family: Family) throws {
+        let segment = try Segment(family)
         let sender = try segment.left.openUDP()
-        let peer = Endpoint(IPv4Address(10, 0, 0, 200), 9)
+        let peer = Endpoint(family.host(0, 200), 9)
         try segment.left.connect(sender, to: peer)
         for _ in 0..<100 { try segment.left.send(sender, [1], at: segment.now) }
         #expect(segment.left.ledger.dropped(.neighborQueueFull) == 36)
@@ -37,28 +39,31 @@ import Testing
         segment.check()
     }
 
-    @Test func fullTableRefusesWithAName() throws {
+    @Test(arguments: Family.allCases)
+    func fullTableRefusesWithAName(_ family: Family) throws {
         var settings = StackSettings()
         settings.arp.neighbors.entriesMax = 4
-        let segment = try Segment(leftSettings: settings)
+        settings.ndp.neighbors.entriesMax = 4
+        let segment = try Segment(family, leftSettings: settings)
         let sender = try segment.left.openUDP()
         for host in UInt8(100)..<120 {
-            try segment.left.send(sender, [1], to: Endpoint(IPv4Address(10, 0, 0, host), 9), at: segment.now)
+            try segment.left.send(sender, [1], to: Endpoint(family.host(0, host), 9), at: segment.now)
         }
         #expect(segment.left.ledger.dropped(.neighborTableFull) > 0)
-        #expect(segment.left.neighbors(at: segment.now).count <= 4)
+        #expect(segment.left.neighborMACs(family, at: segment.now).count <= 4)
         segment.pass(.seconds(30))
         segment.check()
     }
 
-    @Test func changedLinkAddressIsFollowed() throws {
-        let segment = try Segment()
+    @Test(arguments: Family.allCases)
+    func changedLinkAddressIsFollowed(_ family: Family) throws {
+        let segment = try Segment(family)
         let other = MACAddress(bits: 0x0200_0000_0077)
         try segment.right.setMAC(segment.rightIndex, other, at: segment.now)
         segment.pump()
-        #expect(segment.left.neighbors(at: segment.now).first?.mac == other)
+        #expect(segment.left.neighborMACs(family, at: segment.now)[family.right] == other)
         let identifier = try segment.left.openEcho()
-        try segment.left.sendEcho(identifier, to: .v4(Segment.rightAddress), sequence: 1, at: segment.now)
+        try segment.left.sendEcho(identifier, to: family.right, sequence: 1, at: segment.now)
         segment.pump()
         #expect(segment.left.takeEchoReplies(identifier).count == 1)
         segment.check()

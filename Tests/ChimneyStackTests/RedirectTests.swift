@@ -14,7 +14,7 @@ import Testing
     private func routed(
         from source: IPv4Address = Segment.leftAddress, by gateway: IPv4Address = Self.gateway, options: [UInt8] = [],
         _ change: (inout StackSettings) -> Void = { _ in }
-    ) throws -> (redirects: [[UInt8]], forwarded: Int) {
+    ) throws -> (redirects: [Seen], forwarded: Int) {
         var settings = StackSettings()
         settings.forwarding = true
         change(&settings)
@@ -25,13 +25,13 @@ import Testing
             IPv4Route(Prefix(IPv4Address(172, 16, 0, 0), length: 16), .gateway(Segment.leftAddress, on: link)))
         try segment.right.setNeighbor(
             gateway, on: segment.rightIndex, to: MACAddress(bits: 0x0200_0000_0003), at: segment.now)
-        var packet = Handmade.udp(to: 9, [1], source: source, destination: Self.far)
+        var packet = Handmade.udp(to: 9, [1], source: .v4(source), destination: .v4(Self.far))
         packet.options = options
-        segment.giveRight(packet.frame)
+        segment.giveRight(packet)
         let frames = segment.interceptRight()
         segment.check()
-        let redirects = frames.filter { $0[23] == 1 && $0[34] == 5 }
-        return (redirects, frames.filter { $0[23] == 17 }.count)
+        let redirects = frames.filter { $0.ipProtocol == 1 && $0.kind[0] == 5 }
+        return (redirects, frames.filter { $0.ipProtocol == 17 }.count)
     }
 
     @Test func routerTellsASenderOnTheLinkOfTheBetterGatewayAndForwards() throws {
@@ -39,10 +39,10 @@ import Testing
         #expect(sent.forwarded == 1)
         let redirect = try #require(sent.redirects.first)
         #expect(sent.redirects.count == 1)
-        #expect(Array(redirect[30..<34]) == Handmade.be(Segment.leftAddress.bits))
-        #expect(Array(redirect[34..<36]) == [5, 1])
-        #expect(Array(redirect[38..<42]) == Handmade.be(Self.gateway.bits))
-        #expect(Array(redirect[58..<62]) == Handmade.be(Self.far.bits))
+        #expect(redirect.destination == .v4(Segment.leftAddress))
+        #expect(redirect.kind == [5, 1])
+        #expect(redirect.rest == Self.gateway.bits)
+        #expect(Seen(redirect.body).destination == .v4(Self.far))
     }
 
     @Test func routerSendsNoneToAStrangerNorForOneNorAboutOptionsNorWhenToldNot() throws {
@@ -78,14 +78,9 @@ import Testing
         let segment = try Segment(leftSettings: settings)
         let route = IPv4Route(Self.net, .gateway(Segment.rightAddress, on: segment.leftIndex.rawValue))
         try segment.left.addRoute(route)
-        var error = Handmade()
-        error.ipProtocol = 1
-        error.source = Segment.rightAddress
-        error.destination = Segment.leftAddress
-        let quote = Handmade.udp(to: 9, [1], destination: Self.far).bytes
-        error.payload = [5, 1, 0, 0] + Handmade.be(better.bits) + quote
-        error.payload.replaceSubrange(2..<4, with: Handmade.be(Handmade.checksum(error.payload)))
-        segment.giveLeft(Handmade.frame(error.bytes, to: 0x0200_0000_0001))
+        let quote = Handmade.udp(to: 9, [1], destination: .v4(Self.far)).bytes
+        segment.giveLeft(
+            Handmade.icmp([5, 1], rest: better.bits, quote, from: Family.ipv4.right, to: Family.ipv4.left))
         let hop = segment.left.routingTables.lookup(destination: Self.far)
         let isBelieved = hop?.gateway == better
         #expect(segment.left.ledger.dropped(.icmpRedirectRefused) == (isBelieved ? 0 : 1))

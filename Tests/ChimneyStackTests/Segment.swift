@@ -1,4 +1,5 @@
 import ChimneyLink
+import ChimneyNeighbors
 import ChimneyPrimitives
 import ChimneyStack
 import Testing
@@ -10,25 +11,35 @@ final class Segment {
     var right: VirtualStack
     let leftIndex: InterfaceIndex
     let rightIndex: InterfaceIndex
+    let family: Family
+    let kind: LinkKind
     var now = Instant(nanoseconds: 1_000_000_000)
 
     static var leftAddress: IPv4Address { IPv4Address(10, 0, 0, 1) }
     static var rightAddress: IPv4Address { IPv4Address(10, 0, 0, 2) }
 
     init(
-        kind: LinkKind = .ethernet, mtu: Int = 1_500, seed: UInt64 = 1, leftSettings: StackSettings = StackSettings(),
+        _ family: Family = .ipv4, kind: LinkKind = .ethernet, mtu: Int = 1_500, seed: UInt64 = 1,
+        leftSettings: StackSettings = StackSettings(),
         rightSettings: StackSettings = StackSettings(), isResolved: Bool = true,
         pool: PacketPool = PacketPool(packetsMax: 8_192, largeMax: 64)
     ) throws {
         self.pool = pool
+        self.family = family
+        self.kind = kind
+        // As with the addresses of IPv4, those of IPv6 are used at once.
+        var (leftSettings, rightSettings) = (leftSettings, rightSettings)
+        leftSettings.duplicateDetection = .off
+        rightSettings.duplicateDetection = .off
         left = VirtualStack(name: "left", settings: leftSettings, pool: pool, random: StackRandom(seed: seed))
         right = VirtualStack(name: "right", settings: rightSettings, pool: pool, random: StackRandom(seed: seed + 1))
-        let near = InterfaceDescription(name: "eth0", kind: kind, mac: MACAddress(bits: 0x0200_0000_0001), mtu: mtu)
-        let far = InterfaceDescription(name: "eth0", kind: kind, mac: MACAddress(bits: 0x0200_0000_0002), mtu: mtu)
-        leftIndex = try left.attach(near, at: now)
-        rightIndex = try right.attach(far, at: now)
-        try left.addAddress(Self.leftAddress, prefixLength: 24, to: leftIndex, at: now)
-        try right.addAddress(Self.rightAddress, prefixLength: 24, to: rightIndex, at: now)
+        var description = InterfaceDescription(name: "eth0", kind: kind, mtu: mtu, ipv6: family.ipv6Mode)
+        description.mac = MACAddress(bits: 0x0200_0000_0001)
+        leftIndex = try left.attach(description, at: now)
+        description.mac = MACAddress(bits: 0x0200_0000_0002)
+        rightIndex = try right.attach(description, at: now)
+        try left.addAddress(family.left, to: leftIndex, at: now)
+        try right.addAddress(family.right, to: rightIndex, at: now)
         if isResolved { try resolve() }
         pump()
     }
@@ -36,7 +47,7 @@ final class Segment {
     /// Lets each stack learn the other's link address.
     func resolve() throws {
         let identifier = try left.openEcho()
-        try left.sendEcho(identifier, to: .v4(Self.rightAddress), sequence: 0, at: now)
+        try left.sendEcho(identifier, to: family.right, sequence: 0, at: now)
         pump()
         left.closeEcho(identifier)
     }
@@ -69,23 +80,32 @@ final class Segment {
         now = end
     }
 
-    /// Frames the left stack has to transmit, taken before they travel.
-    func interceptLeft() -> [[UInt8]] {
+    /// What the left stack has to transmit, taken before it travels.
+    func interceptLeft() -> [Seen] { Self.drain(&left).map(seen) }
+
+    /// What the right stack has to transmit, taken before it travels.
+    func interceptRight() -> [Seen] { Self.drain(&right).map(seen) }
+
+    private static func drain(_ stack: inout VirtualStack) -> [[UInt8]] {
         var frames: [[UInt8]] = []
         var queue = PacketQueue()
-        while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &queue) }
-        while !queue.isEmpty { frames.append(Self.bytes(of: queue.removeFirst())) }
+        while let index = stack.nextToTransmit() { stack.takeTransmit(from: index, into: &queue) }
+        while !queue.isEmpty { frames.append(bytes(of: queue.removeFirst())) }
         return frames
     }
 
-    /// Frames the right stack has to transmit, taken before they travel.
-    func interceptRight() -> [[UInt8]] {
-        var frames: [[UInt8]] = []
-        var queue = PacketQueue()
-        while let index = right.nextToTransmit() { right.takeTransmit(from: index, into: &queue) }
-        while !queue.isEmpty { frames.append(Self.bytes(of: queue.removeFirst())) }
-        return frames
+    private func seen(_ frame: [UInt8]) -> Seen { kind == .ethernet ? Seen(frame: frame) : Seen(frame) }
+
+    /// Hands the left stack one packet, in a frame to it where the link has frames.
+    func giveLeft(_ packet: Handmade) {
+        giveLeft(kind == .ethernet ? packet.frame(to: 0x0200_0000_0001) : packet.bytes)
     }
+
+    /// Hands the right stack one packet, in a frame to it where the link has frames.
+    func giveRight(_ packet: Handmade) { giveRight(kind == .ethernet ? packet.frame : packet.bytes) }
+
+    /// Hands the right stack what a stack sent.
+    func giveRight(_ packet: Seen) { giveRight(packet.link + packet.bytes) }
 
     /// Hands the left stack one frame.
     func giveLeft(_ frame: [UInt8]) {
@@ -140,68 +160,5 @@ extension VirtualStack {
         var result: [[UInt8]] = []
         while receivableCount(id) > 0 { result.append(Segment.bytes(of: receive(id))) }
         return result
-    }
-}
-
-/// IPv4 packets made by hand, right or wrong.
-struct Handmade {
-    var source = Segment.leftAddress
-    var destination = Segment.rightAddress
-    var ipProtocol: UInt8 = 17
-    var timeToLive: UInt8 = 64
-    var identification: UInt16 = 1
-    var fragmentWord: UInt16 = 0
-    var options: [UInt8] = []
-    var payload: [UInt8] = []
-
-    static func udp(
-        from sourcePort: UInt16 = 1_000, to port: UInt16, _ data: [UInt8], source: IPv4Address = Segment.leftAddress,
-        destination: IPv4Address = Segment.rightAddress
-    ) -> Handmade {
-        var packet = Handmade()
-        packet.source = source
-        packet.destination = destination
-        let length = UInt16(data.count + 8)
-        packet.payload = be(sourcePort) + be(port) + be(length) + [0, 0] + data
-        let pseudo = be(source.bits) + be(destination.bits) + [0, 17] + be(length)
-        let sum = checksum(pseudo + packet.payload)
-        packet.payload.replaceSubrange(6..<8, with: be(sum == 0 ? 0xFFFF : sum))
-        return packet
-    }
-
-    static func echo(_ identifier: UInt16 = 7, sequence: UInt16 = 1, _ data: [UInt8] = []) -> Handmade {
-        var packet = Handmade()
-        packet.ipProtocol = 1
-        packet.payload = [8, 0, 0, 0] + be(identifier) + be(sequence) + data
-        packet.payload.replaceSubrange(2..<4, with: be(checksum(packet.payload)))
-        return packet
-    }
-
-    var bytes: [UInt8] {
-        var header: [UInt8] = [UInt8(0x45 + options.count / 4), 0]
-        header += Self.be(UInt16(20 + options.count + payload.count)) + Self.be(identification)
-        header += Self.be(fragmentWord) + [timeToLive, ipProtocol, 0, 0]
-        header += Self.be(source.bits) + Self.be(destination.bits) + options
-        header.replaceSubrange(10..<12, with: Self.be(Self.checksum(header)))
-        return header + payload
-    }
-
-    static func frame(_ packet: [UInt8], to mac: UInt64 = 0x0200_0000_0002, etherType: UInt16 = 0x0800) -> [UInt8] {
-        be(mac << 16).prefix(6) + be(UInt64(0x0200_0000_0001) << 16).prefix(6) + be(etherType) + packet
-    }
-
-    var frame: [UInt8] { Self.frame(bytes) }
-
-    static func be<Number: FixedWidthInteger>(_ value: Number) -> [UInt8] {
-        (0..<MemoryLayout<Number>.size).reversed().map { UInt8(truncatingIfNeeded: value >> (Number($0) * 8)) }
-    }
-
-    static func checksum(_ bytes: [UInt8]) -> UInt16 {
-        var sum: UInt32 = 0
-        for index in stride(from: 0, to: bytes.count, by: 2) {
-            sum += UInt32(bytes[index]) << 8 | (index + 1 < bytes.count ? UInt32(bytes[index + 1]) : 0)
-        }
-        while sum >> 16 != 0 { sum = sum & 0xFFFF + sum >> 16 }
-        return ~UInt16(sum)
     }
 }

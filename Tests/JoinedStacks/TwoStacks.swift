@@ -1,7 +1,32 @@
 #if os(Linux)
     package import Chimney
+    import ChimneyNeighbors
 
-    /// Two stacks on one shard, 10.0.0.1 and 10.0.0.2, joined by a pipe.
+    /// The families of addresses that a test runs over.
+    package enum Family: String, CaseIterable, Sendable {
+        case ipv4, ipv6
+
+        /// The first and the second stack of a test.
+        package var red: IPAddress { host(1) }
+        package var blue: IPAddress { host(2) }
+        /// An address of neither, and one that no route leads to.
+        package var nobody: IPAddress { host(99) }
+        package var unreachable: IPAddress {
+            switch self {
+            case .ipv4: .v4(IPv4Address(8, 8, 8, 8))
+            case .ipv6: .v6(IPv6Address(high: 0x2001_0DB8_FFFF_0000, low: 8))
+            }
+        }
+
+        private func host(_ number: UInt8) -> IPAddress {
+            switch self {
+            case .ipv4: .v4(IPv4Address(10, 0, 0, number))
+            case .ipv6: .v6(IPv6Address(high: 0x2001_0DB8_0000_0000, low: UInt64(number)))
+            }
+        }
+    }
+
+    /// Two stacks on one shard, 10.0.0.1 and 10.0.0.2 or 2001:db8::1 and 2001:db8::2, joined by a pipe.
     package struct TwoStacks {
         package let shard: Shard
         package let red: StackHandle
@@ -14,20 +39,29 @@
         package static var redAddress: IPv4Address { IPv4Address(10, 0, 0, 1) }
         package static var blueAddress: IPv4Address { IPv4Address(10, 0, 0, 2) }
 
-        package init(settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds()) async throws {
+        package init(
+            _ family: Family = .ipv4, settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds()
+        ) async throws {
             shard = try Shard(name: "test", settings: settings)
-            red = try await shard.addStack(named: "red", random: StackRandom(seed: 1))
-            blue = try await shard.addStack(named: "blue", random: StackRandom(seed: 2))
-            redInterface = try await Self.join(red, pipe.left, Self.redAddress)
-            _ = try await Self.join(blue, pipe.right, Self.blueAddress)
+            // As with the addresses of IPv4, those of IPv6 are used at once.
+            var own = StackSettings()
+            own.duplicateDetection = .off
+            red = try await shard.addStack(named: "red", settings: own, random: StackRandom(seed: 1))
+            blue = try await shard.addStack(named: "blue", settings: own, random: StackRandom(seed: 2))
+            redInterface = try await Self.join(red, pipe.left, family.red)
+            _ = try await Self.join(blue, pipe.right, family.blue)
         }
 
         private static func join(
-            _ stack: StackHandle, _ driver: sending any LinkDriver, _ address: IPv4Address
+            _ stack: StackHandle, _ driver: sending any LinkDriver, _ address: IPAddress
         ) async throws -> InterfaceIndex {
-            let index = try await stack.attach(driver, InterfaceDescription(name: "eth0"))
+            let mode: IPv6Mode = address.isIPv4 ? .off : .manual
+            let index = try await stack.attach(driver, InterfaceDescription(name: "eth0", ipv6: mode))
             try await stack.perform { stack, now in
-                try stack.addAddress(address, prefixLength: 24, to: index, at: now)
+                switch address {
+                case .v4(let address): try stack.addAddress(address, prefixLength: 24, to: index, at: now)
+                case .v6(let address): try stack.addAddress(address, prefixLength: 64, to: index, at: now)
+                }
             }
             return index
         }

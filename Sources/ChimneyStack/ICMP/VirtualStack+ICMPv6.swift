@@ -37,7 +37,8 @@ extension VirtualStack {
             return drop(packet, .icmpEchoIgnored)
         }
         // Nobody is at `::`, from which a host without an address may ask a group.
-        guard !fields.source.isAny, let path = try? path(to: fields.source, zone: packet.metadata.interface, fib: ports[port].fib),
+        guard !fields.source.isAny,
+            let path = try? path(to: fields.source, zone: packet.metadata.interface, fib: ports[port].fib),
             let source = isGroup ? sourceAddress(for: fields.source, by: path) : fields.destination
         else { return drop(packet, .noRoute) }
         packet.removeFirst(fields.transportOffset - 40)
