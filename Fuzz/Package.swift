@@ -31,6 +31,8 @@ let fuzzers: [Target] = [
     fuzzer("ICMPv6"),
     fuzzer("NDP"),
     fuzzer("IPv6"),
+    fuzzer("IGMP"),
+    fuzzer("MLD"),
     fuzzer("Capture", ["ChimneyCapture", "ChimneyPrimitives"]),
     fuzzer(
         "VirtualStack",
