@@ -379,7 +379,7 @@ struct World: ~Copyable {
         consume(stack.takeEchoReplies(identifier))
         let size = shape & 8 == 0 ? Int(script.byte()) : Int(script.half())
         try? stack.sendEcho(
-            identifier, to: script.address(), sequence: script.half(), byteCount: size, fib: Int(shape >> 6), at: now)
+            identifier, to: .v4(script.address()), sequence: script.half(), byteCount: size, fib: Int(shape >> 6), at: now)
     }
 
     // MARK: Configuration
@@ -453,8 +453,8 @@ struct World: ~Copyable {
 
     private mutating func explain() {
         let shape = script.byte()
-        var query = FlowQuery(to: script.address())
-        if shape & 1 != 0 { query.source = script.address() }
+        var query = FlowQuery(to: .v4(script.address()))
+        if shape & 1 != 0 { query.source = .v4(script.address()) }
         if shape & 2 != 0 { query.arrivesOn = interface() }
         if shape & 4 != 0 { query.ipProtocol = script.byte() }
         if shape & 8 != 0 { query.timeToLive = script.byte() }
