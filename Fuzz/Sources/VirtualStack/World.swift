@@ -379,7 +379,8 @@ struct World: ~Copyable {
         consume(stack.takeEchoReplies(identifier))
         let size = shape & 8 == 0 ? Int(script.byte()) : Int(script.half())
         try? stack.sendEcho(
-            identifier, to: .v4(script.address()), sequence: script.half(), byteCount: size, fib: Int(shape >> 6), at: now)
+            identifier, to: .v4(script.address()), sequence: script.half(), byteCount: size, fib: Int(shape >> 6),
+            at: now)
     }
 
     // MARK: Configuration
