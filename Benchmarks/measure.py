@@ -28,6 +28,8 @@ RATIOS = [
     ("lpm-own", "lpm-own-one", "dpdk", 1.0),
     ("lpm-uniform-bulk64", "lpm-uniform-bulk64", "dpdk", 1.0),
     ("lpm-own-bulk64", "lpm-own-bulk64", "dpdk", 1.0),
+    ("lpm6-own", "lpm6-own-one", "dpdk", 1.0),
+    ("lpm6-near", "lpm6-near-one", "dpdk", 1.0),
     ("checksum-64", "checksum-64", "c", None),
     ("checksum-1500", "checksum-1500", "c", None),
     ("checksum-65536", "checksum-65536", "c", None),
@@ -63,6 +65,8 @@ def in_process():
             collect([BENCH, ours, SECONDS], number)
             if peer(theirs):
                 collect([peer(theirs), SECONDS], number)
+        if peer("dpdk-lpm6"):
+            collect([peer("dpdk-lpm6"), SECONDS], number)
         collect([BENCH, "forward", SECONDS], number)
     collect([BENCH, "memory"], 0)
     for number in range(min(ROUNDS, 3)):

@@ -6,10 +6,13 @@ public import ChimneyPrimitives
 /// processor room for many lookups at once: with a full table each one waits for memory, and those that overlap do not add up.
 /// The price is paid by changes of short prefixes, which write as many cells as they cover.
 ///
-/// Nodes below answer 64 slots in two halves, each a cache line. Neighbouring slots with the same answer share a cell, found by counting
+/// Nodes below answer 64 slots in two halves, 64 bytes each. Neighbouring slots with the same answer share a cell, found by counting
 /// bits. A half is eight words: in the first, at which slots a cell begins (low 32 bits) and which slots have an answer (high);
 /// in the second, the inherited answer (low) and, when there are more than twelve cells, where their run is (high); then the
 /// twelve cells, two a word.
+///
+/// Where only one prefix is left below a slot, a leaf holds it, and no chain of nodes leads there: the nodes of a table with a few
+/// long prefixes behind each of many short ones, such as that of IPv6, stay in the cache.
 @usableFromInline
 struct ForwardingTrie<Address: InternetAddress>: Sendable {
     /// What a cell of the direct step says where no prefix does.
@@ -19,6 +22,22 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     /// Marks a cell that leads to another node.
     @inlinable
     static var childFlag: UInt32 { 1 << 31 }
+
+    /// Marks, beside the flag of a child, a cell that leads to a leaf.
+    @inlinable
+    static var leafFlag: UInt32 { 1 << 30 }
+
+    /// A prefix that is alone below its slot.
+    @usableFromInline
+    struct Leaf: Sendable, BitwiseCopyable {
+        @usableFromInline var bits: Address.Bits
+        /// How many bits are behind the prefix.
+        @usableFromInline var shift: Address.Bits
+        /// What it answers, 0 for nothing; in a free leaf, where the next free one is.
+        @usableFromInline var value: UInt32
+        /// What its slot answers to others; 0 for nothing.
+        @usableFromInline var inherited: UInt32 = 0
+    }
 
     /// Cells a half has room for; one with more has all of them in a run.
     private static var inlineCellsMax: Int { 12 }
@@ -30,9 +49,11 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     private(set) var direct: [UInt32]
     /// What prefixes of at most `rootBits` bits say, for each 64 cells; the cells say it too.
     private var bases: ShortPrefixes
-    /// The halves of the deeper nodes, two each; the type has the alignment of a cache line.
+    /// The halves of the deeper nodes, two each.
     @usableFromInline
     private(set) var halves: [SIMD8<UInt64>] = []
+    @usableFromInline
+    private(set) var leaves: [Leaf] = []
     /// The cells of halves with many.
     @usableFromInline
     private(set) var runs = CellRuns()
@@ -42,6 +63,7 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     @usableFromInline
     let directShift: Address.Bits
     private var freeNode: UInt32 = .max
+    private var freeLeaf: UInt32 = .max
 
     /// An empty structure; `rootBits` is a multiple of six below the width of an address, or 0 for one that answers nothing
     /// itself: both cells of its direct step lead on.
@@ -73,7 +95,7 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     @inlinable
     @inline(__always)
     func lookup(_ key: Address.Bits, from cell: UInt32) -> UInt32 {
-        Self.deepLookup(key &<< Address.Bits(truncatingIfNeeded: rootBits), cell, halves, runs.cells)
+        Self.deepLookup(key, Address.Bits(truncatingIfNeeded: rootBits), cell, halves, runs.cells, leaves)
     }
 
     /// Answers for many keys.
@@ -109,12 +131,19 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     @inlinable
     @inline(never)
     static func deepLookup(
-        _ key: Address.Bits, _ first: UInt32, _ halves: [SIMD8<UInt64>], _ cells: [UInt32]
+        _ key: Address.Bits, _ rootBits: Address.Bits, _ first: UInt32, _ halves: [SIMD8<UInt64>], _ cells: [UInt32],
+        _ leaves: [Leaf]
     ) -> UInt32 {
-        var rest = key
+        var rest = key &<< rootBits
         var cell = first
         var best: UInt32 = 0
         repeat {
+            if cell & leafFlag != 0 {
+                let leaf = leaves[Int(cell & ~(childFlag | leafFlag))]
+                best = leaf.inherited != 0 ? leaf.inherited : best
+                cell = (key ^ leaf.bits) &>> leaf.shift == 0 ? leaf.value : 0
+                break
+            }
             rest = rest &<< 6
             let upper = Int(truncatingIfNeeded: rest &>> Address.Bits(truncatingIfNeeded: Address.Bits.bitWidth &- 1))
             let half = (Int(cell & ~childFlag) &* 2 &+ upper) &* MemoryLayout<SIMD8<UInt64>>.stride
@@ -153,21 +182,57 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         // A shorter prefix precedes those inside it, so that these overwrite it.
         for (prefix, value) in shorter { _ = bases.set(prefix, value) }
         for place in bases.values.indices where bases.values[place] != 0 { fill(place) }
-        var found: [(node: Int, depth: Int)] = []
         var roots: [(node: Int, place: UInt32)] = []
         tree.forEachNode(at: rootBits) { node, path in
-            found.append((node, rootBits))
             roots.append((node, UInt32(truncatingIfNeeded: path >> (Address.Bits.bitWidth - rootBits))))
         }
-        for (node, place) in roots { tree.setCompiled(place, of: node) }
-        while let (node, depth) = found.popLast() {
-            for slot in tree.childSlots(of: node) {
-                guard let child = tree.child(of: node, slot: slot) else { continue }
-                tree.setCompiled(addNode(), of: child)
-                found.append((child, depth + 6))
-            }
-            rebuild(node, tree, isRoot: depth == rootBits)
+        for (node, place) in roots {
+            tree.setCompiled(place, of: node)
+            let path = Address.Bits(truncatingIfNeeded: place) << (Address.Bits.bitWidth - rootBits)
+            attachChildren(of: node, &tree, depth: rootBits, path: path)
+            rebuild(node, tree, isRoot: true)
         }
+    }
+
+    /// Gives all nodes below one their places.
+    private mutating func attachChildren(
+        of node: Int, _ tree: inout PrefixTree<Address>, depth: Int, path: Address.Bits
+    ) {
+        for slot in tree.childSlots(of: node) {
+            guard let child = tree.child(of: node, slot: slot) else { continue }
+            let bits = (Address.Bits(truncatingIfNeeded: slot) << (Address.Bits.bitWidth - 6)) >> depth
+            attach(child, &tree, depth: depth + 6, path: path | bits)
+        }
+    }
+
+    /// Gives a node a leaf, or a place and all nodes below it theirs.
+    private mutating func attach(_ node: Int, _ tree: inout PrefixTree<Address>, depth: Int, path: Address.Bits) {
+        if let only = tree.only(below: node, depth: depth, path: path) {
+            let shift = Address.Bits(truncatingIfNeeded: Address.bitWidth - only.prefix.length)
+            let leaf = Leaf(bits: only.prefix.address.bits, shift: shift, value: only.value)
+            tree.setCompiled(Self.leafFlag | addLeaf(leaf), of: node)
+        } else {
+            tree.setCompiled(addNode(), of: node)
+            attachChildren(of: node, &tree, depth: depth, path: path)
+            rebuild(node, tree, isRoot: false)
+        }
+    }
+
+    private mutating func addLeaf(_ leaf: Leaf) -> UInt32 {
+        guard freeLeaf != .max else {
+            leaves.append(leaf)
+            return UInt32(truncatingIfNeeded: leaves.count - 1)
+        }
+        let place = freeLeaf
+        freeLeaf = leaves[Int(place)].value
+        leaves[Int(place)] = leaf
+        return place
+    }
+
+    private mutating func removeLeaf(_ compiled: UInt32) {
+        let place = compiled & ~Self.leafFlag
+        leaves[Int(place)].value = freeLeaf
+        freeLeaf = place
     }
 
     /// Brings the structure up to date after `prefix` was set; `known` steps of the path are as old as the last change.
@@ -176,11 +241,24 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     ) {
         guard prefix.length > rootBits else { return updateShort(prefix, tree) }
         let rootStep = rootBits / 6
-        for step in max(known, rootStep)..<max(path.count, known, rootStep) {
-            let place = step == rootStep ? rootPlace(prefix) : addNode()
-            tree.setCompiled(place, of: path[step].node)
+        if known <= rootStep { tree.setCompiled(rootPlace(prefix), of: path[rootStep].node) }
+        for step in (rootStep + 1)..<max(path.count, rootStep + 1) {
+            let node = path[step].node
+            let place = tree.nodes[node].compiled
+            if step < known, place & Self.leafFlag == 0 { continue }
+            // The subtree is new, or it was one prefix until now: below, nothing has a place.
+            let bits = prefix.address.masked(to: 6 * step).bits
+            if step < known {
+                if let only = tree.only(below: node, depth: 6 * step, path: bits) {
+                    leaves[Int(place & ~Self.leafFlag)].value = only.value
+                    return
+                }
+                removeLeaf(place)
+            }
+            attach(node, &tree, depth: 6 * step, path: bits)
+            return rebuild(path[step - 1].node, tree, isRoot: step - 1 == rootStep)
         }
-        for step in max(known - 1, rootStep)..<path.count { rebuild(path[step].node, tree, isRoot: step == rootStep) }
+        rebuild(path[path.count - 1].node, tree, isRoot: path.count - 1 == rootStep)
     }
 
     /// Brings the structure up to date after `prefix` was removed; `path` is what is left of the way to it.
@@ -188,10 +266,15 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         _ prefix: Prefix<Address>, _ tree: PrefixTree<Address>, path: [PrefixTree<Address>.Step], freed: [UInt32]
     ) {
         guard prefix.length > rootBits else { return updateShort(prefix, tree) }
-        // The deepest comes first; nodes above the roots have no place here.
+        // The deepest comes first; nodes above the roots have no place here, and none below a leaf has one.
         let deepest = PrefixTree<Address>.depth(prefix.length)
-        for (k, place) in freed.prefix((deepest - rootBits) / 6 + 1).enumerated() {
-            clear(place, isRoot: deepest - 6 * k == rootBits)
+        for (k, place) in freed.prefix((deepest - rootBits) / 6 + 1).enumerated().reversed() {
+            let isRoot = deepest - 6 * k == rootBits
+            guard isRoot || place & Self.leafFlag == 0 else {
+                removeLeaf(place)
+                break
+            }
+            clear(place, isRoot: isRoot)
         }
         let rootStep = rootBits / 6
         if path.count > rootStep, let last = path.last {
@@ -262,7 +345,11 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
         for slot in tree.childSlots(of: index) {
             guard let child = tree.child(of: index, slot: slot) else { continue }
             let place = tree.nodes[child].compiled
-            setInherited(slots[slot], at: Int(place))
+            if place & Self.leafFlag != 0 {
+                leaves[Int(place & ~Self.leafFlag)].inherited = slots[slot]
+            } else {
+                setInherited(slots[slot], at: Int(place))
+            }
             slots[slot] = Self.childFlag | place
         }
         guard !isRoot else {
@@ -308,6 +395,7 @@ struct ForwardingTrie<Address: InternetAddress>: Sendable {
     /// Memory held.
     var byteCount: Int {
         direct.capacity * MemoryLayout<UInt32>.stride + bases.byteCount
-            + halves.capacity * MemoryLayout<SIMD8<UInt64>>.stride + runs.byteCount
+            + halves.capacity * MemoryLayout<SIMD8<UInt64>>.stride + leaves.capacity * MemoryLayout<Leaf>.stride
+            + runs.byteCount
     }
 }

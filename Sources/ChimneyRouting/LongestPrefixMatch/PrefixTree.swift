@@ -150,6 +150,30 @@ struct PrefixTree<Address: InternetAddress>: Sendable {
             && visit(node, depth: depth, path: path, position: 2 * position + 1, body)
     }
 
+    /// The only prefix at a node and below it, where there is but one; `path` are the bits that lead to the node.
+    func only(below first: Int, depth: Int, path: Bits) -> (prefix: Prefix<Address>, value: UInt32)? {
+        var index = first
+        var depth = depth
+        var path = path
+        while true {
+            let node = nodes[index]
+            let children = node.children.nonzeroBitCount
+            guard node.entryCount + children == 1 else { return nil }
+            guard children == 1 else {
+                let position =
+                    node.shorter != 0 ? node.shorter.trailingZeroBitCount : 64 + node.full.trailingZeroBitCount
+                let beyond = Int.bitWidth - 1 - position.leadingZeroBitCount
+                let slot = position << (6 - beyond) & 63
+                let bits = path | (Bits(truncatingIfNeeded: slot) << (Bits.bitWidth - 6)) >> depth
+                return (Prefix(Address(bits: bits), length: depth + beyond), entry(node, rank: 0).value)
+            }
+            let slot = node.children.trailingZeroBitCount
+            path |= (Bits(truncatingIfNeeded: slot) << (Bits.bitWidth - 6)) >> depth
+            depth += 6
+            index = Int(runs.cells[Int(node.links)])
+        }
+    }
+
     /// Calls `body` with the prefixes of at most `limit` bits that answer lookups, each after those that contain it.
     func forEachShort(upTo limit: Int, _ body: (Prefix<Address>, UInt32) -> Void) {
         visitNodes(0, depth: 0, path: 0, downTo: limit - 6) { node, depth, path in
