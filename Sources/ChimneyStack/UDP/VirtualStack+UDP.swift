@@ -225,7 +225,7 @@ extension VirtualStack {
         throw .network(error)
     }
 
-    private mutating func bindForSending(_ id: SocketID) throws(SendError) {
+    mutating func bindForSending(_ id: SocketID) throws(SendError) {
         guard !sockets[id.slot].isBound else { return }
         do {
             try bind(id, to: .any)
@@ -234,8 +234,10 @@ extension VirtualStack {
         }
     }
 
-    /// Looks up everything a datagram to `peer` needs and remembers it in the socket.
-    private mutating func refreshPath(_ id: SlotID, to peer: Endpoint) throws(SendError) {
+    /// Looks up everything a datagram to `peer` needs and remembers it in the socket; without a source, one is chosen.
+    mutating func refreshPath(
+        _ id: SlotID, to peer: Endpoint, from source: IPv6Address? = nil
+    ) throws(SendError) {
         guard peer.port != 0 else { throw .destinationInvalid(peer) }
         var path = UDPPath()
         path.destination = peer
@@ -249,6 +251,7 @@ extension VirtualStack {
             try findPath(id, to: peer.mapped, &path)
             timeToLive = peer.mapped.isMulticast ? 1 : options.timeToLive ?? hopLimit(path.port)
         }
+        if let source { path.source = source }
         path.identification = UInt16(truncatingIfNeeded: random.next())
         // A label drawn for each path tells its flows apart, and says nothing else (RFC 6437 §3).
         let flowLabel = path.isIPv6 ? UInt32(truncatingIfNeeded: random.next()) & 0xF_FFFF : 0
