@@ -4,7 +4,7 @@
 //            keeps IN_FLIGHT datagrams of SIZE bytes (8 at least) under way; prints echoes/s, p50 and p99 microseconds. An echo that
 //            does not come within 100 ms counts as lost and is replaced, so that loss never stops the load. It polls without
 //            sleeping, because waking up across processors costs more than an echo; --block sleeps instead.
-//        echo-load ADDRESS PORT --verify COUNT [--size-min 0] [--size-max 65507] [--seed 1] [--window 8] [--peer NAME]
+//        echo-load ADDRESS PORT --verify COUNT [--size-min 0] [--size-max 65507, over IPv6 65527] [--seed 1] [--window 8] [--peer NAME]
 //            sends COUNT datagrams of random size and contents and compares every byte that comes back. An echo is matched by its
 //            contents with any datagram under way, so order does not matter and empty datagrams count too. An echo that equals none
 //            of them is a mismatch; one that does not come within 2 s is lost. Exit status 1 if there was either.
@@ -20,22 +20,25 @@
 
 #include "bench.h"
 
-enum { MAX_SIZE = 65507, BATCH = 64, RING = 1 << 16, LATENCIES = 1 << 22, MAX_WINDOW = 64 };
+enum { MAX_SIZE = 65527, MAX_SIZE_IPV4 = 65507, BATCH = 64, RING = 1 << 16, LATENCIES = 1 << 22, MAX_WINDOW = 64 };
 
 static const char *peer = "unknown";
 static int block;
 
 static int connect_to(const char *address, int port) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    int is_ipv6 = strchr(address, ':') != NULL;
+    if ((is_ipv6 ? inet_pton(AF_INET6, address, &ipv6.sin6_addr) : inet_pton(AF_INET, address, &ipv4.sin_addr)) != 1) {
         fprintf(stderr, "echo-load: %s is not an address\n", address);
         exit(2);
     }
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), size = 8 << 20;
+    int fd = socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), size = 8 << 20;
     if (fd < 0) die("socket");
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
+    int failed = is_ipv6 ? connect(fd, (struct sockaddr *)&ipv6, sizeof ipv6) : connect(fd, (struct sockaddr *)&ipv4, sizeof ipv4);
+    if (failed) die("connect");
     return fd;
 }
 
@@ -204,7 +207,7 @@ static void usage(void) {
 
 int main(int argc, char **argv) {
     const char *words[5];
-    int n = 0, size_min = 0, size_max = MAX_SIZE, window = 8;
+    int n = 0, size_min = 0, size_max = 0, window = 8;
     long count = 0;
     uint64_t seed = 1;
     for (int i = 1; i < argc; i++) {
@@ -224,6 +227,7 @@ int main(int argc, char **argv) {
         else usage();
     }
     if (count > 0 ? n != 2 : n != 5) usage();
+    if (size_max == 0) size_max = strchr(words[0], ':') ? MAX_SIZE : MAX_SIZE_IPV4;
     int fd = connect_to(words[0], atoi(words[1]));
     if (count > 0) {
         if (size_min < 0 || size_max > MAX_SIZE || size_min > size_max || window < 1 || window > MAX_WINDOW) usage();

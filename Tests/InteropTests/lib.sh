@@ -9,7 +9,11 @@ pids=()
 clean_up() {
     trap - EXIT INT TERM
     local pid ns
-    for pid in "${pids[@]+"${pids[@]}"}"; do kill -KILL "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]+"${pids[@]}"}"; do
+        kill -KILL "$pid" 2>/dev/null || true
+        # The shell would report each death otherwise.
+        wait "$pid" 2>/dev/null || true
+    done
     for ns in /run/netns/"$prefix"-*; do
         [ -e "$ns" ] && ip netns del "${ns##*/}" 2>/dev/null || true
     done
@@ -80,13 +84,21 @@ until_true() {
 
 # Namespaces ---------------------------------------------------------------------------------------------------------
 
+# add_namespace NAME [4|6]: its kernel speaks IPv6 only where that is the family.
 add_namespace() {
     ip netns add "$prefix-$1"
+    # Without the family, neighbour discovery would put frames on the wire that no check asked for.
+    local off=1
+    [ "${2:-4}" = 4 ] || off=0
+    within "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=$off net.ipv6.conf.default.disable_ipv6=$off \
+        net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0
     ip -n "$prefix-$1" link set lo up
-    # Neighbour discovery would put frames on the wire that no check asked for.
-    within "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
     # The kernel limits the errors it sends and answers; the checks count every one.
-    within "$1" sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.ipfrag_high_thresh=67108864 2>/dev/null || true
+    local setting
+    for setting in net.ipv4.icmp_ratelimit=0 net.ipv4.ipfrag_high_thresh=67108864 net.ipv6.icmp.ratelimit=0 \
+        net.ipv6.ip6frag_high_thresh=67108864; do
+        within "$1" sysctl -qw "$setting" 2>/dev/null || true
+    done
 }
 within() {
     local name=$1
@@ -99,6 +111,15 @@ veth() {
     ip -n "$prefix-$1" link set "$2" up
     ip -n "$prefix-$3" link set "$4" up
 }
+
+# settle NAMESPACE...: waits until every address of theirs and of chimney's was probed for.
+settle() {
+    local name
+    for name in "$@"; do until_true 10 kernel_has_settled "$name" || true; done
+    until_true 10 chimney_has_settled || true
+}
+kernel_has_settled() { ! ip -n "$prefix-$1" -6 addr show tentative | grep -q inet6; }
+chimney_has_settled() { ! ask ifconfig | grep -q tentative; }
 
 # A running chimney --------------------------------------------------------------------------------------------------
 

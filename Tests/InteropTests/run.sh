@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # A Linux kernel on the other end of the wire: chimney on a TAP device and on a veth pair, in network namespaces.
 #
-#   Tests/InteropTests/run.sh [tap] [afpacket] [forward]        all of them when none is named
+#   Tests/InteropTests/run.sh [-4|-6] [tap] [afpacket] [forward] [pmtu] [ipv6]
+#
+# All beds run when none is named, each but ipv6 over both families when none is.
 #
 # CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
 # INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
@@ -46,14 +48,26 @@ fi
 
 . "$here/host.sh"
 . "$here/forward.sh"
+. "$here/pmtu.sh"
+. "$here/ipv6.sh"
 
-[ $# -gt 0 ] || set -- tap afpacket forward
+families=(4 6)
+case ${1:-} in
+-4 | -6) families=("${1#-}") && shift ;;
+esac
+[ $# -gt 0 ] || set -- tap afpacket forward pmtu ipv6
 for bed in "$@"; do
-    case $bed in
-    tap) host_bed tap ;;
-    afpacket) host_bed afpacket ;;
-    forward) forward_bed afpacket; forward_bed tap ;;
-    *) echo "there is no bed '$bed'; there are tap, afpacket and forward" >&2; exit 2 ;;
-    esac
+    if [ "$bed" = ipv6 ]; then
+        ipv6_bed
+        continue
+    fi
+    for family in "${families[@]}"; do
+        case $bed in
+        tap | afpacket) host_bed "$bed" "$family" ;;
+        forward) forward_bed afpacket "$family"; forward_bed tap "$family" ;;
+        pmtu) pmtu_bed 1400 "$family"; pmtu_bed 1280 "$family" ;;
+        *) echo "there is no bed '$bed'; there are tap, afpacket, forward, pmtu and ipv6" >&2; exit 2 ;;
+        esac
+    done
 done
 finish

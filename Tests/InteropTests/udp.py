@@ -10,7 +10,8 @@ import sys
 
 def ask(address, port, payload, seconds):
     """The answer to a datagram, None when there is none in time."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
         s.settimeout(seconds)
         s.connect((address, port))
         s.send(payload)
