@@ -69,9 +69,9 @@ let package = Package(
         .executableTarget(
             name: "ChimneyCommand",
             dependencies: [
-                "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers", "ChimneyLab", "ChimneyLink",
-                "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyRuntime", "ChimneyStack",
-                "ChimneyCapture", "ChimneyWire",
+                "ChimneyAddressing", "ChimneyCapture", "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers",
+                "ChimneyLab", "ChimneyLink", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting",
+                "ChimneyRuntime", "ChimneyStack", "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),

@@ -1,5 +1,6 @@
 #if Tools
     import ArgumentParser
+    import ChimneyPrimitives
 
     /// The command `chimney`: runs stacks on devices, runs networks in virtual time, and looks into what runs.
     @main
@@ -14,8 +15,8 @@
                     """,
                 subcommands: [
                     UpCommand.self, LabCommand.self, PingCommand.self, InterfaceCommand.self, RouteCommand.self,
-                    NeighbourCommand.self,
-                    NetstatCommand.self, CaptureCommand.self, ExplainCommand.self,
+                    NeighbourCommand<IPv4Address>.self, NeighbourCommand<IPv6Address>.self, NetstatCommand.self,
+                    CaptureCommand.self, ExplainCommand.self,
                 ])
         }
     }

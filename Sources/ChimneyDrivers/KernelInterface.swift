@@ -81,6 +81,22 @@
             }
         }
 
+        /// Gives it one more IPv6 address, which the kernel probes before it uses it; one that it has already stays.
+        ///
+        /// - Parameters:
+        ///   - address: the kernel's own address on the link.
+        ///   - prefixLength: how many leading bits the subnet shares.
+        /// - Throws: ``DriverOpenError`` when the kernel refuses, as it does where its IPv6 is switched off.
+        public func addAddress(_ address: IPv6Address, prefixLength: Int) throws(DriverOpenError) {
+            let result = chimney_if_add_address6(try index, address.high, address.low, UInt32(clamping: prefixLength))
+            switch -result {
+            case EEXIST: return
+            // The privilege to open the device is there; what is missing is the interface's IPv6.
+            case EACCES: throw .system(call: "SIOCSIFADDR", errno: EACCES)
+            default: try check(result, "SIOCSIFADDR")
+            }
+        }
+
         /// Deletes it, whoever holds it.
         public func delete() throws(DriverOpenError) {
             try check(chimney_if_delete(try index), "RTM_DELLINK")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChimneyControl
+import ChimneyPrimitives
 import Testing
 
 @testable import ChimneyCommand
@@ -26,6 +27,9 @@ import Testing
             (["mac", "02:00:00:00:00:09"], .mac(address: "02:00:00:00:00:09")), (["mtu", "1400"], .mtu(bytes: 1_400)),
             (["add", "10.0.0.1/24"], .addAddress(address: "10.0.0.1/24")),
             (["delete", "10.0.0.1/24"], .removeAddress(address: "10.0.0.1")),
+            (["add", "2001:db8::1/64"], .addAddress(address: "2001:db8::1/64")),
+            (["delete", "2001:db8::1/64"], .removeAddress(address: "2001:db8::1")),
+            (["dhcp", "on"], .dhcp(isOn: true)), (["dhcp", "off"], .dhcp(isOn: false)),
             (["name", "wan0"], .rename(name: "wan0")),
         ]
         for (words, change) in changes { #expect(try InterfaceCommand.change(words) == change) }
@@ -34,7 +38,9 @@ import Testing
     @Test func wrongChangesAreRefusedWithOneSentenceAndCode64() {
         let wrong = [
             ["up", "1"], ["mac"], ["mac", "02:00"], ["mtu", "67"], ["mtu", "many"], ["add", "10.0.0.1"],
-            ["add", "10.0.0.1/33"], ["delete", "ten"], ["sideways"], ["name"],
+            ["add", "10.0.0.1/33"], ["add", "2001:db8::1"], ["add", "2001:db8::1/129"], ["delete", "ten"],
+            ["dhcp", "maybe"],
+            ["sideways"], ["name"],
         ]
         for words in wrong {
             do {
@@ -58,19 +64,59 @@ import Testing
         _ = try parsed(RouteCommand.Show.self, "route")
         _ = try parsed(RouteCommand.Show.self, "route", "show", "--fib", "1")
         #expect(refusal("route", "add", "10.0.0.0/8")?.code == 64)
-        #expect(refusal("route", "add", "10.0.0.0/8", "nowhere")?.text == "\"nowhere\" is not an IPv4 address")
+        #expect(refusal("route", "add", "10.0.0.0/8", "nowhere")?.text == "\"nowhere\" is not an address")
         #expect(refusal("route", "add", "10.0.0.0/40", "10.7.0.1")?.code == 64)
         #expect(refusal("route", "add", "10.0.0.0/8", "--kind", "scenic")?.code == 64)
     }
 
+    @Test func destinationIsOfTheFamilyOfItsNextHop() throws {
+        for (words, destination) in [
+            (["default", "2001:db8::1"], "::/0"), (["default", "fe80::1%eth0"], "::/0"),
+            (["default", "-6", "--interface", "eth0"], "::/0"), (["default", "--interface", "eth0"], "0.0.0.0/0"),
+            (["2001:db8:5::7/48", "2001:db8::1"], "2001:db8:5::/48"),
+            (["2001:db8::7", "2001:db8::1"], "2001:db8::7/128"),
+        ] {
+            let command = try #require(try ChimneyTool.parseAsRoot(["route", "add"] + words) as? RouteCommand.Add)
+            #expect(command.target.request.destination == destination, "\(words)")
+        }
+        #expect(refusal("route", "add", "10.0.0.0/8", "2001:db8::1")?.text == "10.0.0.0/8 is of another family")
+        #expect(refusal("route", "add", "-4", "default", "2001:db8::1")?.text == "0.0.0.0/0 is of another family")
+        #expect(refusal("route", "add", "-4", "-6", "default", "--interface", "eth0")?.code == 64)
+    }
+
+    @Test func listOfRoutesKeepsToAFamily() throws {
+        #expect(try parsed(RouteCommand.Show.self, "route", "-6").only.family == .ipv6)
+        #expect(try parsed(RouteCommand.Show.self, "route", "show", "-4").only.family == .ipv4)
+        #expect(try parsed(RouteCommand.Show.self, "route").only.family == nil)
+        #expect(try parsed(NetstatCommand.self, "netstat", "-r", "-6").only.family == .ipv6)
+        #expect(refusal("netstat", "-6")?.text == "-4 and -6 go with -r")
+    }
+
     @Test func neighboursAreChecked() throws {
-        _ = try parsed(NeighbourCommand.Show.self, "arp")
-        _ = try parsed(
-            NeighbourCommand.Add.self, "arp", "add", "10.0.0.1", "02:00:00:00:00:01", "--interface", "eth0")
-        _ = try parsed(NeighbourCommand.Flush.self, "arp", "flush")
-        #expect(refusal("arp", "add", "10.0.0.1", "02:00:00:00:00:01")?.code == 64)
-        #expect(refusal("arp", "add", "10.0.0.1", "zz", "--interface", "eth0")?.code == 64)
-        #expect(refusal("arp", "delete", "here")?.text == "\"here\" is not an IPv4 address")
+        try check(IPv4Address.self, "arp", "10.0.0.1", stranger: "2001:db8::1")
+        try check(IPv6Address.self, "ndp", "2001:db8::1", stranger: "10.0.0.1")
+    }
+
+    @Test func routersAndPrefixesAreThoseOfIPv6() throws {
+        _ = try parsed(NeighbourCommand<IPv6Address>.Routers.self, "ndp", "routers")
+        _ = try parsed(NeighbourCommand<IPv6Address>.Prefixes.self, "ndp", "prefixes", "--json")
+        #expect(refusal("arp", "routers")?.code == 64)
+    }
+
+    private func check<Address: StackFamily>(
+        _ family: Address.Type, _ name: String, _ address: String, stranger: String
+    ) throws {
+        _ = try parsed(NeighbourCommand<Address>.Show.self, name)
+        _ = try parsed(NeighbourCommand<Address>.Show.self, name, "list", "--json")
+        for verb in ["add", "set"] {
+            _ = try parsed(
+                NeighbourCommand<Address>.Add.self, name, verb, address, "02:00:00:00:00:01", "--interface", "eth0")
+        }
+        _ = try parsed(NeighbourCommand<Address>.Delete.self, name, "delete", address)
+        _ = try parsed(NeighbourCommand<Address>.Flush.self, name, "flush")
+        #expect(refusal(name, "add", address, "02:00:00:00:00:01")?.code == 64)
+        #expect(refusal(name, "add", address, "zz", "--interface", "eth0")?.code == 64)
+        #expect(refusal(name, "delete", stranger)?.text == "\"\(stranger)\" is not an \(Address.familyName) address")
     }
 
     @Test func explainHasTwoForms() throws {
@@ -86,6 +132,9 @@ import Testing
         #expect(refusal("explain", "--drops", "1.1.1.1", "2.2.2.2")?.code == 64)
         #expect(refusal("explain", "2.2.2.2", "--udp", "70000")?.code == 64)
         #expect(refusal("explain", "2.2.2.2", "--udp", "7", "--proto", "17")?.code == 64)
+        let linkLocal = try parsed(ExplainCommand.self, "explain", "fe80::1%eth0")
+        #expect(linkLocal.request == ExplainRequest(destination: "fe80::1%eth0"))
+        #expect(refusal("explain", "2.2.2.2", "2001:db8::1")?.text == "the addresses are of different families")
     }
 
     @Test func pingAndCaptureKeepTheirBounds() throws {
@@ -96,6 +145,10 @@ import Testing
         for words in [["-c", "0"], ["-s", "65508"], ["-t", "0"], ["-t", "256"], ["-i", "-1"], ["-W", "0"]] {
             #expect(throws: (any Error).self) { try ChimneyTool.parseAsRoot(["ping", "10.7.0.1"] + words) }
         }
+        let wide = try parsed(PingCommand.self, "ping", "fe80::1%eth0", "-s", "65527")
+        #expect(wide.request == PingRequest(destination: "fe80::1%eth0", byteCount: 65_527))
+        #expect(refusal("ping", "fe80::1%eth0", "-s", "65528")?.code == 64)
+        #expect(refusal("ping", "10.7.0.1%eth0")?.text == "\"10.7.0.1%eth0\" is not an address")
         let capture = try parsed(
             CaptureCommand.self, "capture", "eth0", "-w", "x.pcapng", "-c", "5", "--seconds", "2.5", "udp", "port", "7")
         #expect(

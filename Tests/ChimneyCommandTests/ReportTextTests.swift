@@ -18,7 +18,14 @@ import Testing
         report.addresses = [
             AddressReport(address: "10.7.0.2", prefixLength: 24, broadcast: "10.7.0.255", state: "usable"),
             AddressReport(address: "10.7.0.9", prefixLength: 32, broadcast: nil, state: "tentative"),
+            AddressReport(address: "2001:db8::2", prefixLength: 64, state: "usable", origin: "manual"),
+            AddressReport(
+                address: "2001:db8:1::2", prefixLength: 64, state: "deprecated", origin: "automatic",
+                preferredSeconds: 0, validSeconds: 3_599.6),
         ]
+        report.ipv6 = "automatic"
+        report.dhcp = "bound"
+        report.nameServers = ["2001:db8:1::53", "10.7.0.1"]
         report.receivedPackets = 1
         report.transmitDrops = 3
         #expect(
@@ -28,6 +35,11 @@ import Testing
                     mac 02:00:00:00:00:02
                     inet 10.7.0.2/24 broadcast 10.7.0.255
                     inet 10.7.0.9/32 (tentative)
+                    inet6 2001:db8::2/64
+                    inet6 2001:db8:1::2/64 (deprecated, automatic) preferred 0 s valid 3600 s
+                    dhcp bound
+                    ipv6 automatic
+                    dns 2001:db8:1::53 10.7.0.1
                     in  1 packet, 0 bytes
                     out 0 packets, 0 bytes, 3 dropped
 
@@ -40,8 +52,8 @@ import Testing
             isUsable: false)
         #expect(
             ReportText.routes([route]) == """
-                Destination  Gateway   Interface  Metric  Kind            FIB
-                0.0.0.0/0    10.7.0.1  eth0       0       unicast (down)  0
+                Destination  Gateway   Interface  Metric  Kind            Origin      FIB
+                0.0.0.0/0    10.7.0.1  eth0       0       unicast (down)  configured  0
 
                 """)
         let neighbour = NeighbourReport(address: "10.7.0.1", mac: nil, interface: "eth0", state: "incomplete")
@@ -66,6 +78,14 @@ import Testing
                 == "1.250 s ago  portClosed on eth0  10.7.0.1:4000 > 10.7.0.2:99 udp: no socket is bound to the destination port\n"
         )
         #expect(ReportText.drops([]) == "no packet that matches has died lately\n")
+    }
+
+    @Test func endpointsOfIPv6AreBracketed() {
+        let drop = DropReport(
+            secondsAgo: 0, reason: "portClosed", explanation: "closed", interface: nil, source: "2001:db8::1",
+            destination: "fe80::2", ipProtocol: 17, sourcePort: 4_000, destinationPort: 99)
+        #expect(ReportText.drops([drop]) == "0.000 s ago  portClosed  [2001:db8::1]:4000 > [fe80::2]:99 udp: closed\n")
+        #expect(ReportText.protocolName(58) == "icmp6")
     }
 
     @Test func explanationIsNumberedAndEndsInItsVerdict() {
@@ -98,6 +118,7 @@ import Testing
         #expect(ReportText.fixed(0.0005, 3) == "0.001")
         #expect(ReportText.fixed(-1.5, 1) == "-1.5")
         #expect(ReportText.fixed(12.0, 2) == "12.00")
+        #expect(ReportText.fixed(12.6, 0) == "13")
         #expect(ReportText.fixed(.infinity, 2) == "inf")
     }
 

@@ -133,7 +133,82 @@
                 ),
                 (
                     stack("routes: [{to: default, via: 300.0.0.1}]"),
-                    "f.yaml:4:33: stacks[0].routes[0].via: expected an IPv4 address, found \"300.0.0.1\""
+                    "f.yaml:4:33: stacks[0].routes[0].via: expected an address, found \"300.0.0.1\""
+                ),
+                (
+                    stack("routes: [{to: 10.0.0.0/8, via: 2001:db8::1}]"),
+                    "f.yaml:4:36: stacks[0].routes[0].via: 2001:db8::1 and 10.0.0.0/8 are of different families"
+                ),
+                (
+                    stack("routes: [{to: default, via: fe80::1}]"),
+                    "f.yaml:4:33: stacks[0].routes[0].via: the link-local address fe80::1 needs \"interface\""
+                ),
+                (
+                    stack("routes: [{to: default, via: fe80::1%li}]"),
+                    "f.yaml:4:33: stacks[0].routes[0].via: there is no interface \"li\"; did you mean \"lo\"?"
+                ),
+                (
+                    stack("routes: [{to: default, via: fe80::1%lo, interface: e}]"),
+                    "f.yaml:4:33: stacks[0].routes[0].via: the zone lo and the interface e are different"
+                ),
+                (
+                    stack("routes: [{to: \"2001:db8::1/32\", via: 2001:db8::9}]"),
+                    "f.yaml:4:19: stacks[0].routes[0].to: expected a prefix without bits beyond its length,"
+                        + " 2001:db8::/32, found \"2001:db8::1/32\""
+                ),
+                (
+                    interface("{name: e, driver: afpacket, device: d, ipv6: off, addresses: [2001:db8::2/64]}"),
+                    "f.yaml:4:71: stacks[0].interfaces[0].addresses[0]: an interface that does not speak IPv6 cannot"
+                        + " have 2001:db8::2"
+                ),
+                (
+                    interface("{name: e, driver: afpacket, device: d, ipv6: maybe}"),
+                    "f.yaml:4:54: stacks[0].interfaces[0].ipv6: expected one of off, manual, automatic, found \"maybe\""
+                ),
+                (
+                    interface("{name: e, driver: afpacket, device: d, addresses: [2001:db8::2/129]}"),
+                    "f.yaml:4:60: stacks[0].interfaces[0].addresses[0]: expected an address and a prefix length such as"
+                        + " 10.7.0.2/24, found \"2001:db8::2/129\""
+                ),
+                (
+                    interface("{name: e, driver: tap, device: d, kernel: [10.0.0.1/8, 10.0.0.2/8]}"),
+                    "f.yaml:4:51: stacks[0].interfaces[0].kernel: the kernel's side is given at most one IPv4 address"
+                ),
+                (
+                    interface("{name: e, driver: tun, device: d, dhcp: on}"),
+                    "f.yaml:4:49: stacks[0].interfaces[0].dhcp: the driver tun is no Ethernet and has no \"dhcp\""
+                ),
+                (
+                    interface("{name: e, driver: tap, device: d, ipv6: automatic, advertise: {}}"),
+                    "f.yaml:4:71: stacks[0].interfaces[0].advertise: only an interface with \"ipv6: manual\" is a"
+                        + " router's"
+                ),
+                (
+                    interface("{name: e, driver: tap, device: d, advertise: {interval: 3s}}"),
+                    "f.yaml:4:65: stacks[0].interfaces[0].advertise.interval: expected a time from 4s to 1800s,"
+                        + " found \"3s\""
+                ),
+                (
+                    interface("{name: e, driver: tap, device: d, advertise: {interval: 60s, lifetime: 59s}}"),
+                    "f.yaml:4:80: stacks[0].interfaces[0].advertise.lifetime: a router that is forgotten before it"
+                        + " speaks again is none"
+                ),
+                (
+                    interface("{name: e, driver: tap, device: d, advertise: {prefixes: [10.0.0.0/8]}}"),
+                    "f.yaml:4:66: stacks[0].interfaces[0].advertise.prefixes[0]: expected a prefix of IPv6 such as"
+                        + " 2001:db8::/64, found \"10.0.0.0/8\""
+                ),
+                (
+                    interface(
+                        "{name: e, driver: tap, device: d, advertise: {prefixes: [{prefix: 2001:db8::/64, valid: 1m,"
+                            + " preferred: 2m}]}}"),
+                    "f.yaml:4:112: stacks[0].interfaces[0].advertise.prefixes[0].preferred: addresses cannot be"
+                        + " preferred for longer than they are valid"
+                ),
+                (
+                    stack("proxy_arp: [{interface: lo, addresses: \"2001:db8::/32\"}]"),
+                    "f.yaml:4:44: stacks[0].proxy_arp[0].addresses: expected a prefix of IPv4 such as 10.0.0.0/8,"
+                        + " found \"2001:db8::/32\""
                 ),
                 (
                     stack("routes: [{to: default, interface: li}]"),

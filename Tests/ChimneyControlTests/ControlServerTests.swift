@@ -267,7 +267,7 @@ private struct RawClient {
         let server = try RunningServer()
         var client = try ControlClient(path: server.path)
         #expect(throws: ControlError.refused("no stack is called green")) {
-            _ = try client.ask(ControlRequest(.neighbours, stack: "green"))
+            _ = try client.ask(ControlRequest(.neighbours(family: .ipv6), stack: "green"))
         }
         #expect(try client.ask(ControlRequest(.stacks)).count == 1)
         #expect(server.stop())

@@ -217,6 +217,30 @@ static inline int chimney_if_set_address(int fd, const char *name, uint32_t addr
     return chimney_result(ioctl(fd, SIOCSIFNETMASK, &request));
 }
 
+/* The kernel's struct in6_ifreq, whose header does not go together with the C library's. */
+struct chimney_in6_request {
+    struct in6_addr address;
+    uint32_t prefix_length;
+    int index;
+};
+
+/* Adds an IPv6 address, given as the two halves of its number. */
+static inline int chimney_if_add_address6(int index, uint64_t high, uint64_t low, uint32_t prefix_length) {
+    struct chimney_in6_request request;
+    memset(&request, 0, sizeof request);
+    for (int k = 0; k < 8; k++) {
+        request.address.s6_addr[k] = (uint8_t)(high >> (56 - 8 * k));
+        request.address.s6_addr[8 + k] = (uint8_t)(low >> (56 - 8 * k));
+    }
+    request.prefix_length = prefix_length;
+    request.index = index;
+    int fd = chimney_result(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (fd < 0) return fd;
+    int result = chimney_result(ioctl(fd, SIOCSIFADDR, &request));
+    close(fd);
+    return result;
+}
+
 /* Deletes an interface, whoever holds it. */
 static inline int chimney_if_delete(int index) {
     struct { struct nlmsghdr header; struct ifinfomsg body; } request;

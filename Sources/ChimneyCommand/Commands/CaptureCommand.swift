@@ -10,8 +10,8 @@
                 commandName: "capture",
                 abstract: "Write the frames of an interface to a pcapng file or to standard output.",
                 discussion: """
-                    A filter is any number of: arp, icmp, udp, tcp, proto N, host ADDRESS, net PREFIX, port N, and the same \
-                    after `not`. A frame is taken when all of them hold:
+                    A filter is any number of: arp, ip, ip6, icmp, icmp6, udp, tcp, proto N, host ADDRESS, net PREFIX, \
+                    port N, and the same after `not`. A frame is taken when all of them hold:
 
                     chimney capture eth0 --write out.pcapng --count 100 udp port 7 not host 10.0.0.1
                     chimney capture eth0 | tshark -r -

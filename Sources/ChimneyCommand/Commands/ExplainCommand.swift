@@ -11,6 +11,7 @@
                 discussion: """
                     chimney explain 10.7.0.1                       an echo request of the stack's own
                     chimney explain 10.7.0.1 10.7.0.2 --udp 7      a datagram that arrives
+                    chimney explain fe80::1%eth0                   what is link-local, with its interface
                     chimney explain --drops                        what died lately, and why
                     chimney explain --drops 10.7.0.1 --reason noRoute
 
@@ -43,7 +44,7 @@
         @Option(help: "The interface it comes in by; with --drops the interface of the packets to show.")
         var on: String?
 
-        @Option(help: "The time to live.")
+        @Option(help: "The time to live or hop limit.")
         var ttl = 64
 
         @Option(help: "The length in bytes, headers included.")
@@ -58,8 +59,11 @@
         @OptionGroup var control: ControlOptions
 
         func validate() throws {
-            for address in addresses where IPv4Address(address) == nil {
-                throw ValidationError("\"\(address)\" is not an IPv4 address")
+            let families = try addresses.map { text in
+                guard let address = ScopedAddress(text)?.address else {
+                    throw ValidationError("\"\(text)\" is not an address")
+                }
+                return address.family
             }
             if drops {
                 guard addresses.count <= 1 else { throw ValidationError("--drops takes at most one address") }
@@ -68,6 +72,7 @@
             guard addresses.count == 1 || addresses.count == 2 else {
                 throw ValidationError("name a destination, a source and a destination, or --drops")
             }
+            guard Set(families).count == 1 else { throw ValidationError("the addresses are of different families") }
             guard udp == nil || proto == nil else { throw ValidationError("--udp and --proto exclude each other") }
             guard (0...65_535).contains(udp ?? 0), (0...65_535).contains(sourcePort) else {
                 throw ValidationError("a port is a number from 0 to 65535")
@@ -80,8 +85,7 @@
         var request: ExplainRequest {
             ExplainRequest(
                 source: addresses.count == 2 ? addresses[0] : nil, destination: addresses.last ?? "",
-                ipProtocol: udp == nil ? proto ?? 1 : 17, sourcePort: sourcePort, destinationPort: udp ?? 0,
-                interface: on,
+                ipProtocol: udp == nil ? proto : 17, sourcePort: sourcePort, destinationPort: udp ?? 0, interface: on,
                 timeToLive: ttl, byteCount: size, dontFragment: dontFragment, fib: fib)
         }
 

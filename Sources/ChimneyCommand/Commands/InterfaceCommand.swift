@@ -15,7 +15,9 @@
                     chimney ifconfig eth0 mac 02:00:00:00:00:09
                     chimney ifconfig eth0 mtu 1400
                     chimney ifconfig eth0 add 10.0.0.1/24     give it an address
+                    chimney ifconfig eth0 add 2001:db8::1/64
                     chimney ifconfig eth0 delete 10.0.0.1     take one away
+                    chimney ifconfig eth0 dhcp on|off         ask a DHCP server for one
                     chimney ifconfig eth0 name wan0
                     """)
         }
@@ -23,7 +25,7 @@
         @Argument(help: "The interface's name.")
         var interface: String?
 
-        @Argument(help: "The change: up, down, mac, mtu, add, delete or name, and its value.")
+        @Argument(help: "The change: up, down, mac, mtu, add, delete, dhcp or name, and its value.")
         var change: [String] = []
 
         @OptionGroup var control: ControlOptions
@@ -50,8 +52,9 @@
                 guard words.count == 1 else { throw ValidationError("\"\(verb)\" takes no value") }
                 return .up(isUp: verb == "up")
             }
-            guard ["mac", "mtu", "add", "delete", "name"].contains(verb) else {
-                throw ValidationError("\"\(verb)\" is not a change; there are up, down, mac, mtu, add, delete and name")
+            guard ["mac", "mtu", "add", "delete", "dhcp", "name"].contains(verb) else {
+                throw ValidationError(
+                    "\"\(verb)\" is not a change; there are up, down, mac, mtu, add, delete, dhcp and name")
             }
             guard words.count == 2 else { throw ValidationError("\"\(verb)\" takes one value") }
             let value = words[1]
@@ -65,14 +68,17 @@
                 }
                 return .mtu(bytes: bytes)
             case "add":
-                guard AddressText.interfaceAddress(value) != nil else {
+                guard IPPrefix.addressAndLength(value) != nil else {
                     throw ValidationError("\"\(value)\" is not an address with its prefix length, such as 10.0.0.1/24")
                 }
                 return .addAddress(address: value)
             case "delete":
                 let address = value.split(separator: "/").first.map(String.init) ?? value
-                guard IPv4Address(address) != nil else { throw ValidationError("\"\(value)\" is not an IPv4 address") }
+                guard IPAddress(address) != nil else { throw ValidationError("\"\(value)\" is not an address") }
                 return .removeAddress(address: address)
+            case "dhcp":
+                guard value == "on" || value == "off" else { throw ValidationError("\"dhcp\" takes on or off") }
+                return .dhcp(isOn: value == "on")
             default:
                 return .rename(name: value)
             }

@@ -19,9 +19,11 @@
         @Flag(name: .customShort("s"), help: "The ledger, drops by reason, and counters.")
         var statistics = false
 
+        @OptionGroup var only: FamilyOptions
         @OptionGroup var control: ControlOptions
 
         func validate() throws {
+            guard only.family == nil || routes else { throw ValidationError("-4 and -6 go with -r") }
             guard [routes, interfaces, statistics].filter({ $0 }).count <= 1 else {
                 throw ValidationError("only one of -r, -i and -s can be shown at a time")
             }
@@ -32,6 +34,7 @@
                 var show = RouteCommand.Show()
                 show.control = control
                 show.fib = nil
+                show.only = only
                 try show.run()
             } else if interfaces {
                 let list = try control.list(.interfaces(name: nil)) { reply -> [InterfaceReport]? in

@@ -9,7 +9,7 @@
             CommandConfiguration(commandName: "ping", abstract: "Send ICMP echo requests from a running stack.")
         }
 
-        @Argument(help: "The IPv4 address to send to.")
+        @Argument(help: "The address to send to; a link-local one with its interface, such as fe80::1%eth0.")
         var destination: String
 
         @Option(name: [.customShort("c"), .long], help: "How many requests.")
@@ -21,10 +21,10 @@
         @Option(name: [.customShort("W"), .long], help: "Seconds to wait for each answer.")
         var timeout = 1.0
 
-        @Option(name: [.customShort("s"), .long], help: "Bytes of data in each, 0 to 65507.")
+        @Option(name: [.customShort("s"), .long], help: "Bytes of data in each, 0 to 65507, over IPv6 to 65527.")
         var size = 56
 
-        @Option(name: [.customShort("t"), .long], help: "The time to live.")
+        @Option(name: [.customShort("t"), .long], help: "The time to live or hop limit.")
         var ttl: Int?
 
         @Option(help: "The routing table.")
@@ -33,13 +33,17 @@
         @OptionGroup var control: ControlOptions
 
         func validate() throws {
-            guard IPv4Address(destination) != nil else {
-                throw ValidationError("\"\(destination)\" is not an IPv4 address")
+            guard let address = ScopedAddress(destination)?.address else {
+                throw ValidationError("\"\(destination)\" is not an address")
             }
             guard (1...PingRequest.countMax).contains(count) else {
                 throw ValidationError("the count is a number from 1 to \(PingRequest.countMax)")
             }
-            guard (0...65_507).contains(size) else { throw ValidationError("the size is a number from 0 to 65507") }
+            // The total length of IPv4 counts its header, the payload length of IPv6 does not.
+            let sizeMax = address.isIPv4 ? 65_507 : 65_527
+            guard (0...sizeMax).contains(size) else {
+                throw ValidationError("the size is a number from 0 to \(sizeMax)")
+            }
             guard (0...3_600).contains(interval) else { throw ValidationError("the interval is 0 to 3600 seconds") }
             guard (0.001...3_600).contains(timeout) else {
                 throw ValidationError("the timeout is 0.001 to 3600 seconds")

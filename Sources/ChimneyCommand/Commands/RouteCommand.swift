@@ -17,10 +17,11 @@
             @Option(help: "Only this routing table.")
             var fib: Int?
 
+            @OptionGroup var only: FamilyOptions
             @OptionGroup var control: ControlOptions
 
             func run() throws {
-                let list = try control.list(.routes(fib: fib)) { reply -> [RouteReport]? in
+                let list = try control.list(.routes(fib: fib, family: only.family)) { reply -> [RouteReport]? in
                     guard case .routes(let list) = reply else { return nil }
                     return list
                 }
@@ -29,10 +30,11 @@
         }
 
         struct Target: ParsableArguments {
-            @Argument(help: "The destination, such as 10.0.0.0/8, 10.1.2.3 or default.")
+            @Argument(
+                help: "The destination, such as 10.0.0.0/8, 2001:db8::7 or default, which is of the next hop's family.")
             var destination: String
 
-            @Argument(help: "The next hop.")
+            @Argument(help: "The next hop; a link-local one with its interface, such as fe80::1%eth0.")
             var gateway: String?
 
             @Option(help: "The interface.")
@@ -47,21 +49,32 @@
             @Option(help: "The routing table.")
             var fib = 0
 
+            @OptionGroup var only: FamilyOptions
+
             func validate() throws {
-                guard AddressText.prefix(destination) != nil else {
+                guard let prefix else {
                     throw ValidationError("\"\(destination)\" is not a destination, such as 10.0.0.0/8 or default")
                 }
-                if let gateway, IPv4Address(gateway) == nil {
-                    throw ValidationError("\"\(gateway)\" is not an IPv4 address")
+                if let gateway, hop == nil { throw ValidationError("\"\(gateway)\" is not an address") }
+                for family in [hop?.address.family, only.family]
+                where family ?? prefix.address.family != prefix.address.family {
+                    throw ValidationError("\(prefix) is of another family")
                 }
                 guard ["unicast", "blackhole", "reject", "prohibit", "local"].contains(kind) else {
                     throw ValidationError("\"\(kind)\" is not a kind of route")
                 }
             }
 
+            private var hop: ScopedAddress? { gateway.flatMap { ScopedAddress($0) } }
+
+            private var prefix: IPPrefix? {
+                let family = only.family ?? hop?.address.family ?? .ipv4
+                return AddressText.prefix(destination, everything: family == .ipv4 ? .v4(.all) : .v6(.all))
+            }
+
             var request: RouteRequest {
                 RouteRequest(
-                    destination: AddressText.prefix(destination) ?? destination, gateway: gateway, interface: interface,
+                    destination: prefix.map { "\($0)" } ?? destination, gateway: gateway, interface: interface,
                     metric: metric, kind: kind, fib: fib)
             }
         }

@@ -6,10 +6,11 @@ struct CaptureFilter: Sendable, Equatable {
     /// One test.
     enum Test: Sendable, Equatable {
         case arp
-        case ip
+        case ipv4
+        case ipv6
         case ipProtocol(UInt8)
-        case host(IPv4Address)
-        case net(IPv4Prefix)
+        case host(IPAddress)
+        case net(IPPrefix)
         case port(UInt16)
     }
 
@@ -29,7 +30,7 @@ struct CaptureFilter: Sendable, Equatable {
         var description: String {
             switch self {
             case .unknownWord(let word):
-                "\"\(word)\" is no word of a filter; there are arp, ip, icmp, udp, tcp, proto, host, net, port and not"
+                "\"\(word)\" is no word of a filter; there are arp, ip, ip6, icmp, icmp6, udp, tcp, proto, host, net, port and not"
             case .valueMissing(let word): "\"\(word)\" in a filter is followed by nothing"
             case .valueInvalid(let word, let value): "\"\(value)\" is not what \"\(word)\" in a filter is followed by"
             case .tooManyWords(let most): "a filter has at most \(most) words"
@@ -57,14 +58,15 @@ struct CaptureFilter: Sendable, Equatable {
                 isTurned.toggle()
                 continue
             case "arp": add(.arp)
-            case "ip": add(.ip)
+            case "ip": add(.ipv4)
+            case "ip6": add(.ipv6)
             case "icmp": add(.ipProtocol(1))
+            case "icmp6": add(.ipProtocol(58))
             case "tcp": add(.ipProtocol(6))
             case "udp": add(.ipProtocol(17))
             case "proto": add(.ipProtocol(try Self.value(of: word, &words) { UInt8($0) }))
-            case "host": add(.host(try Self.value(of: word, &words) { IPv4Address($0) }))
-            case "net":
-                add(.net(try Self.value(of: word, &words) { AddressText.prefix($0).flatMap { IPv4Prefix($0) } }))
+            case "host": add(.host(try Self.value(of: word, &words) { IPAddress($0) }))
+            case "net": add(.net(try Self.value(of: word, &words) { AddressText.prefix($0) }))
             case "port": add(.port(try Self.value(of: word, &words) { UInt16($0) }))
             default: throw .unknownWord(word)
             }
@@ -97,52 +99,80 @@ struct CaptureFilter: Sendable, Equatable {
 /// What a filter asks of a frame.
 private struct FrameFacts {
     private var isARP = false
-    private var isIP = false
+    private var isIPv4 = false
+    private var isIPv6 = false
     private var ipProtocol: UInt8?
-    private var addresses: (IPv4Address, IPv4Address)?
+    private var addresses: (IPAddress, IPAddress)?
     private var ports: (UInt16, UInt16)?
 
     init(_ frame: RawSpan, isEthernet: Bool) {
-        var start = 0
-        var etherType: UInt16 = 0x0800
-        if isEthernet {
-            guard frame.byteCount >= 14 else { return }
-            etherType = frame.uint16(at: 12)
-            start = 14
-            if etherType == 0x8100, frame.byteCount >= 18 {
-                etherType = frame.uint16(at: 16)
-                start = 18
-            }
+        guard isEthernet else {
+            readIP(frame)
+            return
         }
+        guard frame.byteCount >= 14 else { return }
+        var etherType = frame.uint16(at: 12)
+        var start = 14
+        if etherType == 0x8100, frame.byteCount >= 18 {
+            etherType = frame.uint16(at: 16)
+            start = 18
+        }
+        let packet = frame.extracting(start..<frame.byteCount)
         switch etherType {
         case 0x0806:
             isARP = true
-            guard frame.byteCount >= start + 28 else { return }
+            guard packet.byteCount >= 28 else { return }
             addresses = (
-                IPv4Address(bits: frame.uint32(at: start + 14)), IPv4Address(bits: frame.uint32(at: start + 24))
+                .v4(IPv4Address(bits: packet.uint32(at: 14))), .v4(IPv4Address(bits: packet.uint32(at: 24)))
             )
-        case 0x0800: readIPv4(frame, at: start)
+        case 0x0800, 0x86DD: readIP(packet)
         default: break
         }
     }
 
-    private mutating func readIPv4(_ frame: RawSpan, at start: Int) {
-        guard frame.byteCount >= start + 20, frame.uint8(at: start) >> 4 == 4 else { return }
-        isIP = true
-        ipProtocol = frame.uint8(at: start + 9)
-        addresses = (IPv4Address(bits: frame.uint32(at: start + 12)), IPv4Address(bits: frame.uint32(at: start + 16)))
-        let transport = start + Int(frame.uint8(at: start) & 0xF) * 4
+    private mutating func readIP(_ packet: RawSpan) {
+        guard packet.byteCount >= 1 else { return }
+        switch packet.uint8(at: 0) >> 4 {
+        case 4: readIPv4(packet)
+        case 6: readIPv6(packet)
+        default: break
+        }
+    }
+
+    private mutating func readIPv4(_ packet: RawSpan) {
+        guard packet.byteCount >= 20 else { return }
+        isIPv4 = true
+        ipProtocol = packet.uint8(at: 9)
+        addresses = (.v4(IPv4Address(bits: packet.uint32(at: 12))), .v4(IPv4Address(bits: packet.uint32(at: 16))))
         // Only the first fragment carries ports.
-        guard ipProtocol == 6 || ipProtocol == 17, frame.uint16(at: start + 6) & 0x1FFF == 0,
-            frame.byteCount >= transport + 4
-        else { return }
-        ports = (frame.uint16(at: transport), frame.uint16(at: transport + 2))
+        if packet.uint16(at: 6) & 0x1FFF == 0 { readPorts(packet, at: Int(packet.uint8(at: 0) & 0xF) * 4) }
+    }
+
+    private mutating func readIPv6(_ packet: RawSpan) {
+        guard let view = try? IPv6View(quoted: packet) else { return }
+        isIPv6 = true
+        addresses = (.v6(view.source), .v6(view.destination))
+        var chain = IPv6ExtensionChain(view)
+        do throws(IPv6ExtensionError) {
+            while try chain.next() != nil {}
+        } catch {
+            // What stands behind a chain that nobody reads is nothing.
+            return
+        }
+        ipProtocol = chain.upperLayer.rawValue
+        if !chain.isLaterFragment { readPorts(packet, at: chain.offset) }
+    }
+
+    private mutating func readPorts(_ packet: RawSpan, at start: Int) {
+        guard ipProtocol == 6 || ipProtocol == 17, packet.byteCount >= start + 4 else { return }
+        ports = (packet.uint16(at: start), packet.uint16(at: start + 2))
     }
 
     func pass(_ test: CaptureFilter.Test) -> Bool {
         switch test {
         case .arp: isARP
-        case .ip: isIP
+        case .ipv4: isIPv4
+        case .ipv6: isIPv6
         case .ipProtocol(let number): ipProtocol == number
         case .host(let host): addresses.map { $0.0 == host || $0.1 == host } ?? false
         case .net(let prefix): addresses.map { prefix.contains($0.0) || prefix.contains($0.1) } ?? false

@@ -41,7 +41,7 @@ final class ControlDesk {
             guard (1...PingRequest.countMax).contains(request.count), request.intervalMilliseconds >= 0,
                 request.timeoutMilliseconds > 0
             else { throw CommandFailure("the count, the interval or the timeout is out of its range") }
-            return PingSession(request, to: try StackAnswers.address(request.destination), access: stack)
+            return PingSession(request, to: try StackAnswers.scopedAddress(request.destination), access: stack)
         case .capture(let request):
             return try capture(request, of: stack)
         default:

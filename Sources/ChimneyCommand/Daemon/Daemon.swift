@@ -63,6 +63,7 @@
             server.run { desk.session(for: $0) }
             log.info("stopping")
             watch.cancel()
+            for stack in stacks { stack.sayFarewell() }
             try? Waiting.for { await shard.stop() }
             for stack in stacks { stack.closeFiles() }
         }

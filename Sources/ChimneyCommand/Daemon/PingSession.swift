@@ -14,14 +14,14 @@ protocol StackAccess: Sendable {
 final class PingSession: ControlSession {
     private let access: any StackAccess
     private let request: PingRequest
-    private let destination: IPv4Address
+    private let destination: ScopedAddress
     private var identifier: UInt16?
     private var sentCount = 0
     /// Requests without an answer, oldest first.
     private var waiting: [(sequence: Int, at: Instant)] = []
     private var nextDue: Instant = .zero
 
-    init(_ request: PingRequest, to destination: IPv4Address, access: any StackAccess) {
+    init(_ request: PingRequest, to destination: ScopedAddress, access: any StackAccess) {
         self.access = access
         self.request = request
         self.destination = destination
@@ -63,10 +63,17 @@ final class PingSession: ControlSession {
 
     /// One visit to the stack: fetch what came, send what is due.
     private static func round(
-        _ request: PingRequest, _ destination: IPv4Address, _ known: UInt16?, sequence: Int, due: Instant,
+        _ request: PingRequest, _ destination: ScopedAddress, _ known: UInt16?, sequence: Int, due: Instant,
         _ stack: inout VirtualStack, _ now: Instant
     ) -> Round {
         var round = Round(now: now, identifier: known)
+        let zone: UInt32
+        do throws(CommandFailure) {
+            zone = try StackAnswers.zone(of: destination, in: stack)
+        } catch {
+            round.refusal = error.description
+            return round
+        }
         do throws(EchoError) {
             let identifier: UInt16
             if let known { identifier = known } else { identifier = try stack.openEcho() }
@@ -75,7 +82,7 @@ final class PingSession: ControlSession {
             guard due <= now else { return round }
             do throws(EchoError) {
                 try stack.sendEcho(
-                    identifier, to: .v4(destination), sequence: UInt16(truncatingIfNeeded: sequence),
+                    identifier, to: destination.address, zone: zone, sequence: UInt16(truncatingIfNeeded: sequence),
                     byteCount: request.byteCount, timeToLive: request.timeToLive.map { UInt8(clamping: $0) },
                     fib: request.fib, at: now)
             } catch {

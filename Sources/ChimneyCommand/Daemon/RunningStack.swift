@@ -60,6 +60,13 @@ final class RunningStack: StackAccess {
         _ = try await handle.beginCapture(on: index, snapBytes: 262_144, to: { capture.append($0) })
     }
 
+    /// Tells the hosts of its links that it is a router no longer (RFC 4861 §6.2.5).
+    func sayFarewell() {
+        _ = withStack { stack, now in
+            for interface in stack.interfaces { try? stack.setAdvertisements(nil, on: interface.index, at: now) }
+        }
+    }
+
     /// Writes the ends of the files.
     func closeFiles() {
         for file in files.withLock({ $0 }) { file.stop() }

@@ -1,3 +1,4 @@
+import ChimneyAddressing
 import ChimneyLink
 import ChimneyNeighbors
 import ChimneyPrimitives
@@ -35,7 +36,22 @@ enum Sentence {
         }
     }
 
-    static func of(_ error: RouteError<IPv4Address>) -> String {
+    static func of(_ error: AdvertisingError) -> String {
+        switch error {
+        case .noSuchInterface: "the interface is no Ethernet that speaks IPv6"
+        case .settings(.interval): "the interval is outside 4 to 1800 seconds"
+        case .settings(.lifetime(let seconds)):
+            "a lifetime of \(seconds) s is neither 0 nor from the interval up to 9000 s"
+        case .settings(.reachableTime): "neighbours count as reachable for an hour at most"
+        case .settings(.mtu(let mtu)): "an MTU of \(mtu) is below the 1280 that IPv6 needs"
+        case .settings(.prefix(let prefix)): "\(prefix) is not a prefix that routers tell of"
+        case .settings(.prefixLifetimes(let prefix)):
+            "addresses of \(prefix) would be preferred for longer than they are valid"
+        case .settings(.tooLarge(let most)): "the advertisement would exceed \(most) bytes"
+        }
+    }
+
+    static func of<Address: StackFamily>(_ error: RouteError<Address>) -> String {
         switch error {
         case .noSuchTable(let fib, let count): noSuchTable(fib, count)
         case .exists(let route): "there is such a route to \(route.prefix) already"

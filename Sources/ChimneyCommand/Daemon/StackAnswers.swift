@@ -38,12 +38,12 @@ enum StackAnswers {
                 fibCount: stack.settings.fibCount)
             return [.stacks(list: [report])]
         case .interfaces(let name):
-            return try parts(interfaces(of: stack, named: name, devices: devices)) { .interfaces(list: $0) }
+            return try parts(interfaces(of: stack, named: name, devices: devices, at: now)) { .interfaces(list: $0) }
         case .configure(let name, let change):
             try apply(change, to: interface(name, of: stack), of: &stack, at: now)
             return []
-        case .routes(let fib):
-            return try parts(routes(of: stack, fib: fib)) { .routes(list: $0) }
+        case .routes(let fib, let family):
+            return try parts(routes(of: stack, fib: fib, family: family)) { .routes(list: $0) }
         case .addRoute(let request):
             try add(request, to: &stack)
             return []
@@ -53,7 +53,8 @@ enum StackAnswers {
         case .neighbours, .addNeighbour, .deleteNeighbour, .flushNeighbours:
             return try neighbours(command, of: &stack, at: now)
         case .sockets:
-            return parts(stack.udpSockets.map { SocketReport($0) }) { .sockets(list: $0) }
+            let names = names(of: stack)
+            return parts(stack.udpSockets.map { SocketReport($0, interfaceNames: names) }) { .sockets(list: $0) }
         case .statistics:
             let report = StatisticsReport(
                 ledger: stack.ledger, counters: stack.counters, conservation: stack.conservation)
@@ -89,22 +90,47 @@ enum StackAnswers {
         return index
     }
 
-    static func address(_ text: String) throws(CommandFailure) -> IPv4Address {
-        guard let address = IPv4Address(text) else { throw CommandFailure("\"\(text)\" is not an IPv4 address") }
+    static func address(_ text: String) throws(CommandFailure) -> IPAddress {
+        guard let address = IPAddress(text) else { throw CommandFailure("\"\(text)\" is not an address") }
         return address
+    }
+
+    static func scopedAddress(_ text: String) throws(CommandFailure) -> ScopedAddress {
+        guard let address = ScopedAddress(text) else { throw CommandFailure("\"\(text)\" is not an address") }
+        return address
+    }
+
+    /// The index of the interface on whose link an address means something; 0 for an address that needs none.
+    ///
+    /// A stack with a single interface that speaks IPv6 needs no zone to tell which link is meant.
+    static func zone(
+        of scoped: ScopedAddress, in stack: borrowing VirtualStack
+    ) throws(CommandFailure) -> UInt32 {
+        let named = try scoped.zone.map { name throws(CommandFailure) in try interface(name, of: stack) }
+        guard case .v6(let address) = scoped.address, address.isLinkScoped else { return 0 }
+        if let named { return named.rawValue }
+        let links = stack.interfaces.filter { $0.ipv6 != .off && $0.kind != .loopback }
+        guard let only = links.first, links.count == 1 else {
+            let example = links.first.map { ", such as \(address)%\($0.name)" } ?? ""
+            throw CommandFailure("\(address) means something on one link only; name the interface\(example)")
+        }
+        return only.index.rawValue
     }
 
     // MARK: Interfaces
 
     private static func interfaces(
-        of stack: borrowing VirtualStack, named name: String?, devices: [UInt32: DeviceStanding]
+        of stack: borrowing VirtualStack, named name: String?, devices: [UInt32: DeviceStanding], at now: Instant
     ) throws(CommandFailure) -> [InterfaceReport] {
         if let name { _ = try interface(name, of: stack) }
         return stack.interfaces.filter { name == nil || $0.name == name }.map { snapshot in
             let device = devices[snapshot.index.rawValue]
             let words = device.map { device in device.loss.map { "\(device.description): \($0)" } ?? device.description
             }
-            return InterfaceReport(snapshot, device: words, isGone: device?.loss != nil)
+            var report = InterfaceReport(snapshot, device: words, isGone: device?.loss != nil, at: now)
+            report.take(stack.dhcpState(of: snapshot.index), stack.lease(of: snapshot.index), at: now)
+            report.nameServers = stack.nameServers(of: snapshot.index).map { "\($0)" }
+            return report
         }
     }
 
@@ -121,8 +147,14 @@ enum StackAnswers {
             do throws(InterfaceError) { try stack.setMTU(index, bytes) } catch { throw failure(error) }
         case .rename(let name):
             do throws(InterfaceError) { try stack.rename(index, to: name) } catch { throw failure(error) }
+        case .dhcp(let isOn):
+            do throws(AddressError) {
+                if isOn { try stack.startDHCP(on: index, at: now) } else { try stack.stopDHCP(on: index, at: now) }
+            } catch {
+                throw CommandFailure(isOn ? "the interface is no Ethernet" : "the interface asks no DHCP server")
+            }
         case .addAddress(let text):
-            guard let (address, length) = AddressText.interfaceAddress(text) else {
+            guard let (address, length) = IPPrefix.addressAndLength(text) else {
                 throw CommandFailure("\"\(text)\" is not an address with its prefix length")
             }
             do throws(AddressError) {
@@ -142,77 +174,14 @@ enum StackAnswers {
 
     private static func failure(_ error: InterfaceError) -> CommandFailure { CommandFailure(Sentence.of(error)) }
 
-    // MARK: Routes
-
-    private static func routes(of stack: borrowing VirtualStack, fib: Int?) throws(CommandFailure) -> [RouteReport] {
-        let tables = stack.routingTables.tables
-        if let fib, !tables.indices.contains(fib) {
-            throw CommandFailure(Sentence.of(RouteError<IPv4Address>.noSuchTable(fib: fib, count: tables.count)))
-        }
-        let names = names(of: stack)
-        return tables.indices.filter { fib == nil || fib == $0 }.flatMap { number in
-            tables[number].listing.map { RouteReport($0, fib: number, interfaceNames: names) }
-        }
-    }
-
-    /// Adds a route, finding the interface of a gateway that comes without one.
-    static func add(_ request: RouteRequest, to stack: inout VirtualStack) throws(CommandFailure) {
-        let prefix = try prefix(request.destination)
-        let hop = try nextHop(request, of: stack)
-        let metric = UInt32(clamping: request.metric ?? 0)
-        do throws(RouteError<IPv4Address>) {
-            try stack.addRoute(IPv4Route(prefix, hop, metric: metric), fib: .one(request.fib))
-        } catch {
-            throw CommandFailure(Sentence.of(error))
-        }
-    }
-
-    private static func delete(_ request: RouteRequest, from stack: inout VirtualStack) throws(CommandFailure) {
-        let prefix = try prefix(request.destination)
-        do throws(RouteError<IPv4Address>) {
-            try stack.removeRoutes(
-                to: prefix, metric: request.metric.map { UInt32(clamping: $0) }, fib: .one(request.fib))
-        } catch {
-            throw CommandFailure(Sentence.of(error))
-        }
-    }
-
-    private static func prefix(_ text: String) throws(CommandFailure) -> IPv4Prefix {
-        guard let prefix = IPv4Prefix(text) else { throw CommandFailure("\"\(text)\" is not a destination") }
-        return prefix
-    }
-
-    private static func nextHop(
-        _ request: RouteRequest, of stack: borrowing VirtualStack
-    ) throws(CommandFailure) -> IPv4NextHop {
-        var index: UInt32?
-        if let name = request.interface { index = try interface(name, of: stack).rawValue }
-        switch request.kind {
-        case "blackhole": return .blackhole
-        case "reject": return .unreachable
-        case "prohibit": return .prohibited
-        case "local": return .local(on: index ?? stack.interface(named: "lo0")?.rawValue ?? 1)
-        case "unicast": break
-        default: throw CommandFailure("\"\(request.kind)\" is not a kind of route")
-        }
-        guard let text = request.gateway else {
-            guard let index else { throw CommandFailure("a route needs a gateway, an interface or both") }
-            return .connected(on: index)
-        }
-        let gateway = try address(text)
-        guard let found = index ?? stack.routingTables.interface(toward: gateway, fib: request.fib) else {
-            throw CommandFailure("the gateway \(gateway) is on no link of this stack; name the interface")
-        }
-        return .gateway(gateway, on: found)
-    }
-
     // MARK: Explain
 
     private static func query(
         _ request: ExplainRequest, of stack: borrowing VirtualStack
     ) throws(CommandFailure) -> FlowQuery {
-        var query = FlowQuery(to: .v4(try address(request.destination)))
-        query.ipProtocol = UInt8(clamping: request.ipProtocol)
+        let destination = try scopedAddress(request.destination)
+        var query = FlowQuery(to: destination.address)
+        query.ipProtocol = request.ipProtocol.map { UInt8(clamping: $0) } ?? (destination.address.isIPv4 ? 1 : 58)
         query.sourcePort = UInt16(clamping: request.sourcePort)
         query.destinationPort = UInt16(clamping: request.destinationPort)
         query.timeToLive = UInt8(clamping: request.timeToLive)
@@ -220,16 +189,35 @@ enum StackAnswers {
         query.dontFragment = request.dontFragment
         query.fib = request.fib
         if let name = request.interface { query.arrivesOn = try interface(name, of: stack) }
+        let name = destination.zone ?? request.interface
+        query.zone = try zone(of: ScopedAddress(destination.address, zone: name), in: stack)
         guard let text = request.source else { return query }
-        let source = try address(text)
-        query.source = .v4(source)
-        let isOurs = stack.interfaces.contains { $0.addresses.contains { $0.address == source } }
+        let source = try scopedAddress(text)
+        guard source.address.isIPv4 == query.destination.isIPv4 else {
+            throw CommandFailure("\(source.address) and \(query.destination) are of different families")
+        }
+        query.source = source.address
+        let isOurs = stack.interfaces.contains { $0.has(source.address) }
         guard !isOurs, query.arrivesOn == nil else { return query }
-        guard let hop = stack.routingTables.lookup(fib: request.fib, destination: source), hop.interface != 0 else {
+        query.arrivesOn = try wayBack(to: source, fib: request.fib, in: stack)
+        return query
+    }
+
+    /// The interface by which packets come in whose answers go to `source`.
+    private static func wayBack(
+        to source: ScopedAddress, fib: Int, in stack: borrowing VirtualStack
+    ) throws(CommandFailure) -> InterfaceIndex {
+        var index = try zone(of: source, in: stack)
+        switch source.address {
+        case .v4(let address): index = stack.routingTables.lookup(fib: fib, destination: address)?.interface ?? 0
+        case .v6(let address) where index == 0:
+            index = stack.ipv6RoutingTables.lookup(fib: fib, destination: address)?.interface ?? 0
+        case .v6: break
+        }
+        guard index != 0 else {
             throw CommandFailure("no route leads back to \(source); name the interface it comes in by with --on")
         }
-        query.arrivesOn = InterfaceIndex(rawValue: hop.interface)
-        return query
+        return InterfaceIndex(rawValue: index)
     }
 
     private static func drops(
@@ -242,7 +230,7 @@ enum StackAnswers {
         var index: UInt32?
         if let name = filter.interface { index = try interface(name, of: stack).rawValue }
         var host: IPAddress?
-        if let text = filter.address { host = .v4(try address(text)) }
+        if let text = filter.address { host = try address(text) }
         let names = names(of: stack)
         let matching = stack.recentDrops.filter { record in
             (filter.reason == nil || filter.reason == "\(record.reason)")

@@ -1,3 +1,4 @@
+import ChimneyAddressing
 import ChimneyCapture
 import ChimneyConfiguration
 import ChimneyControl
@@ -51,6 +52,8 @@ struct StackBuilder {
         if let ttl = configuration.timeToLive { settings.timeToLive = UInt8(clamping: ttl) }
         if let most = configuration.icmpErrorsPerSecondMax { settings.icmpErrorsPerSecondMax = most }
         if let most = configuration.socketReceiveBytesMax { settings.socketReceiveBytesMax = most }
+        settings.routerDiscovery.makesTemporaryAddresses = configuration.makesTemporaryAddresses
+        settings.identifierSecret = identifierSecret(of: configuration.name)
         return settings
     }
 
@@ -64,6 +67,7 @@ struct StackBuilder {
         description.mac = configuration.mac ?? ownMAC ?? Self.mac(for: place)
         description.fib = configuration.fib
         description.detectsConflicts = configuration.detectsConflicts
+        description.ipv6 = configuration.ipv6.mode
         let index: InterfaceIndex
         do {
             index = try await unsafe stack.handle.attach(driver, description)
@@ -81,6 +85,27 @@ struct StackBuilder {
                 }
             }
             try Self.addAddresses(configuration, to: index, of: &stack, place: place, at: now)
+            try Self.startAddressing(configuration, of: index, of: &stack, place: place, at: now)
+        }
+    }
+
+    /// Begins to ask a DHCP server and to speak as a router, where the interface is to.
+    private static func startAddressing(
+        _ configuration: InterfaceConfiguration, of index: InterfaceIndex, of stack: inout VirtualStack, place: String,
+        at now: Instant
+    ) throws(CommandFailure) {
+        if configuration.dhcp {
+            do throws(AddressError) {
+                try stack.startDHCP(on: index, at: now)
+            } catch {
+                throw CommandFailure("\(place): dhcp: \(Sentence.of(error))")
+            }
+        }
+        guard let advertisement = configuration.advertisement else { return }
+        do throws(AdvertisingError) {
+            try stack.setAdvertisements(RouterAdvertiserSettings(advertisement), on: index, at: now)
+        } catch {
+            throw CommandFailure("\(place): advertise: \(Sentence.of(error))")
         }
     }
 
@@ -110,21 +135,20 @@ struct StackBuilder {
             throw CommandFailure("\(place): \(Sentence.of(error))")
         }
         var further = configuration
-        further.addresses.removeAll { $0.address == .loopback }
+        further.addresses.removeAll { $0.address == .v4(.loopback) || $0.address == .v6(.loopback) }
         try addAddresses(further, to: index, of: &stack, place: place, at: now)
     }
 
     private static func add(
         _ route: RouteConfiguration, to stack: inout VirtualStack, of stackName: String
     ) throws(CommandFailure) {
-        let prefix = IPv4Prefix(route.destination.address, length: route.destination.prefixLength)
         let request = RouteRequest(
-            destination: "\(prefix)", gateway: route.gateway.map { "\($0)" }, interface: route.interface,
+            destination: "\(route.destination)", gateway: route.gateway.map { "\($0)" }, interface: route.interface,
             metric: route.metric, kind: route.kind.rawValue, fib: route.fib)
         do throws(CommandFailure) {
             try StackAnswers.add(request, to: &stack)
         } catch {
-            throw CommandFailure("\(stackName): the route to \(prefix): \(error)")
+            throw CommandFailure("\(stackName): the route to \(route.destination): \(error)")
         }
     }
 
@@ -134,9 +158,8 @@ struct StackBuilder {
         for interface in configuration.interfaces {
             let entries = configuration.proxyARP.filter { $0.interface == interface.name }
             guard !entries.isEmpty, let index = stack.interface(named: interface.name) else { continue }
-            let prefixes = entries.map { IPv4Prefix($0.prefix.address, length: $0.prefix.prefixLength) }
             do throws(ARPConfigurationError) {
-                try stack.setProxyARP(prefixes, on: index)
+                try stack.setProxyARP(entries.map(\.prefix), on: index)
             } catch {
                 throw CommandFailure("\(configuration.name)/\(interface.name): proxy ARP is refused: \(error)")
             }
@@ -179,7 +202,11 @@ struct StackBuilder {
             return (driver, "tap \(driver.name)")
         case .tun(let device, let kernel):
             let driver = try TUNDriver(name: device, options: tunnelOptions(configuration))
-            try configureKernelSide(of: driver.name, kernel, peer: configuration.addresses.first?.address)
+            let peer = configuration.addresses.lazy.compactMap { setting -> IPv4Address? in
+                guard case .v4(let address) = setting.address else { return nil }
+                return address
+            }.first
+            try configureKernelSide(of: driver.name, kernel, peer: peer)
             return (driver, "tun \(driver.name)")
         case .afPacket(let device):
             var options = AFPacketOptions()
@@ -198,13 +225,16 @@ struct StackBuilder {
         return options
     }
 
-    /// Gives the kernel its address on the other side of a tunnel device, and switches that side on.
+    /// Gives the kernel its addresses on the other side of a tunnel device, and switches that side on.
     private static func configureKernelSide(
-        of device: String, _ setting: AddressSetting?, peer: IPv4Address?
+        of device: String, _ settings: [AddressSetting], peer: IPv4Address?
     ) throws(DriverOpenError) {
         let interface = try KernelInterface(name: device)
-        if let setting {
-            try interface.setAddress(setting.address, prefixLength: setting.prefixLength, peer: peer)
+        for setting in settings {
+            switch setting.address {
+            case .v4(let address): try interface.setAddress(address, prefixLength: setting.prefixLength, peer: peer)
+            case .v6(let address): try interface.addAddress(address, prefixLength: setting.prefixLength)
+            }
         }
         try interface.setUp(true)
     }
@@ -220,12 +250,36 @@ struct StackBuilder {
 
     /// A link address of this machine's own (IEEE 802: locally administered) that stays the same from start to start.
     private static func mac(for place: String) -> MACAddress {
-        let machine = (try? String(contentsOfFile: "/etc/machine-id", encoding: .utf8)) ?? ""
-        // FNV-1a: what is wanted is a number that differs, not one that cannot be guessed.
-        let hash = (machine + place).utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
-            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+        // What is wanted is a number that differs, not one that cannot be guessed.
+        MACAddress(bits: 0x0200_0000_0000 | hash((machine ?? "") + place) & 0x00FF_FFFF_FFFF)
+    }
+
+    /// The key of a stack's interface identifiers, which stay the same from start to start (RFC 7217 §5).
+    ///
+    /// Nobody can guess it who cannot guess the machine's identity; without one, each start has its own.
+    private static func identifierSecret(of stack: String) -> UInt128? {
+        machine.map { UInt128(hash($0 + stack)) << 64 | UInt128(hash(stack + $0)) }
+    }
+
+    /// What tells this machine from others; `nil` where nothing does.
+    private static var machine: String? {
+        let text = try? String(contentsOfFile: "/etc/machine-id", encoding: .utf8)
+        return text?.isEmpty == false ? text : nil
+    }
+
+    /// FNV-1a.
+    private static func hash(_ text: String) -> UInt64 {
+        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}
+
+extension InterfaceConfiguration.IPv6Choice {
+    fileprivate var mode: IPv6Mode {
+        switch self {
+        case .off: .off
+        case .manual: .manual
+        case .automatic: .automatic
         }
-        return MACAddress(bits: 0x0200_0000_0000 | hash & 0x00FF_FFFF_FFFF)
     }
 }
 

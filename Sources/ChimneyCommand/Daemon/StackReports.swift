@@ -1,3 +1,4 @@
+import ChimneyAddressing
 import ChimneyControl
 import ChimneyLink
 import ChimneyPrimitives
@@ -6,7 +7,7 @@ import ChimneyStack
 
 /// What a stack's snapshots look like on the control socket.
 extension InterfaceReport {
-    init(_ snapshot: InterfaceSnapshot, device: String?, isGone: Bool) {
+    init(_ snapshot: InterfaceSnapshot, device: String?, isGone: Bool, at now: Instant) {
         self.init(
             name: snapshot.name, index: Int(snapshot.index.rawValue), kind: snapshot.kind.rawValue,
             state: isGone ? "gone" : snapshot.isUp ? "up" : "down", mtu: snapshot.mtu)
@@ -19,12 +20,25 @@ extension InterfaceReport {
                 address: "\($0.address)", prefixLength: $0.prefixLength, broadcast: $0.broadcast.map { "\($0)" },
                 state: $0.state.rawValue)
         }
+        addresses += snapshot.ipv6Addresses.map { AddressReport($0, at: now) }
+        ipv6 = snapshot.ipv6.rawValue
         receivedPackets = snapshot.counters.receivedPackets
         receivedBytes = snapshot.counters.receivedBytes
         transmittedPackets = snapshot.counters.transmittedPackets
         transmittedBytes = snapshot.counters.transmittedBytes
         transmitDrops = snapshot.counters.transmitDrops
         transmitQueueCount = snapshot.transmitQueueCount
+    }
+
+    /// Takes in how far the DHCP client has come, and for how long its address is ours.
+    mutating func take(_ state: DHCPState?, _ lease: DHCPLease?, at now: Instant) {
+        dhcp = state?.rawValue
+        guard let lease, let position = addresses.firstIndex(where: { $0.address == "\(lease.address)" }) else {
+            return
+        }
+        addresses[position].origin = "dhcp"
+        guard lease.expiresAt != .never else { return }
+        addresses[position].validSeconds = max(0, (lease.expiresAt - now).seconds)
     }
 
     private static func names(of capabilities: LinkCapabilities) -> [String] {
@@ -37,13 +51,25 @@ extension InterfaceReport {
     }
 }
 
+extension AddressReport {
+    init(_ address: IPv6InterfaceAddress, at now: Instant) {
+        let isDeprecated = address.state == .usable && address.isDeprecated
+        self.init(
+            address: "\(address.address)", prefixLength: address.prefixLength,
+            state: isDeprecated ? "deprecated" : address.state.rawValue, origin: address.origin.rawValue,
+            preferredSeconds: address.preferredUntil.map { max(0, ($0 - now).seconds) },
+            validSeconds: address.validUntil.map { max(0, ($0 - now).seconds) })
+    }
+}
+
 extension RouteReport {
-    init(_ listing: RouteListing<IPv4Address>, fib: Int, interfaceNames: [UInt32: String]) {
+    init<Address: StackFamily>(_ listing: RouteListing<Address>, fib: Int, interfaceNames: [UInt32: String]) {
         let hop = listing.route.nextHop
         self.init(
             destination: "\(listing.route.prefix)", gateway: hop.gateway.map { "\($0)" },
             interface: hop.interface == 0 ? nil : interfaceNames[hop.interface] ?? "#\(hop.interface)",
-            metric: Int(listing.route.metric), kind: Self.name(of: hop.kind), fib: fib, isUsable: listing.isActive)
+            metric: Int(listing.route.metric), kind: Self.name(of: hop.kind),
+            origin: "\(listing.route.origin)", fib: fib, isUsable: listing.isActive)
     }
 
     private static func name(of kind: RouteKind) -> String {
@@ -60,16 +86,22 @@ extension RouteReport {
 }
 
 extension SocketReport {
-    init(_ snapshot: SocketSnapshot) {
+    init(_ snapshot: SocketSnapshot, interfaceNames: [UInt32: String]) {
         let hasPeer = snapshot.remote.port != 0
         self.init(
-            transport: "udp", local: "\(snapshot.local)", remote: hasPeer ? "\(snapshot.remote)" : nil)
+            transport: "udp", local: Self.text(of: snapshot.local, interfaceNames),
+            remote: hasPeer ? Self.text(of: snapshot.remote, interfaceNames) : nil)
         fib = snapshot.fib
         queuedPackets = snapshot.queuedPackets
         queuedBytes = snapshot.queuedBytes
         received = snapshot.received
         sent = snapshot.sent
         dropped = snapshot.dropped
+    }
+
+    private static func text(of endpoint: Endpoint, _ interfaceNames: [UInt32: String]) -> String {
+        guard let zone = interfaceNames[endpoint.zone] else { return "\(endpoint)" }
+        return "[\(endpoint.address)%\(zone)]:\(endpoint.port)"
     }
 }
 
@@ -122,7 +154,8 @@ extension ExplanationReport {
         switch verdict {
         case .delivered(let to): ("delivered", nil, "delivered to \(to)")
         case .sent(let interface, let hop): ("sent", nil, "sent by \(interface) to \(hop)")
-        case .waiting(let hop): ("waiting", nil, "waits until \(hop) answers ARP")
+        case .waiting(let hop):
+            ("waiting", nil, "waits until \(hop) answers \(hop.isIPv4 ? "ARP" : "neighbour discovery")")
         case .dropped(let reason): ("dropped", "\(reason)", "dropped: \(reason.explanation)")
         }
     }

@@ -76,7 +76,7 @@ final class StackService: SocketListener, Alarmed {
     ) {
         guard mayAnswer(datagram) else { return }
         // An answer that cannot be sent is lost, as any datagram may be; the stack's counters say why.
-        try? stack.send(socket, datagram.bytes, to: datagram.source, at: now)
+        try? stack.answer(socket, datagram, with: datagram.bytes, at: now)
     }
 
     private static func generate(
@@ -88,7 +88,7 @@ final class StackService: SocketListener, Alarmed {
         // Lines of 72 characters that each begin one further; an answer has at most 512 (RFC 864).
         for line in 0..<6 { text += (0..<72).map { UInt8(0x20 + (start + line + $0) % 95) } + [13, 10] }
         // Invariant: the span ends before the array does.
-        try? unsafe stack.send(socket, text.span.bytes, to: datagram.source, at: now)
+        try? unsafe stack.answer(socket, datagram, with: text.span.bytes, at: now)
     }
 
     /// Two such services must not answer each other for ever (CERT CA-1996-01).

@@ -10,11 +10,11 @@ enum ReportText {
         if let device = report.device { lines.append("    device \(device)") }
         if let mac = report.mac { lines.append("    mac \(mac)") }
         for address in report.addresses {
-            var line = "    inet \(address.address)/\(address.prefixLength)"
-            if let broadcast = address.broadcast { line += " broadcast \(broadcast)" }
-            if address.state != "usable" { line += " (\(address.state))" }
-            lines.append(line)
+            lines.append("    " + Self.address(address))
         }
+        if let state = report.dhcp { lines.append("    dhcp \(state)") }
+        if report.ipv6 != "off" { lines.append("    ipv6 \(report.ipv6)") }
+        if !report.nameServers.isEmpty { lines.append("    dns " + report.nameServers.joined(separator: " ")) }
         if !report.capabilities.isEmpty { lines.append("    offloads " + report.capabilities.joined(separator: " ")) }
         lines.append("    in  \(packets(report.receivedPackets)), \(report.receivedBytes) bytes")
         var out = "    out \(packets(report.transmittedPackets)), \(report.transmittedBytes) bytes"
@@ -22,6 +22,17 @@ enum ReportText {
         if report.transmitQueueCount > 0 { out += ", \(report.transmitQueueCount) waiting" }
         lines.append(out)
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func address(_ report: AddressReport) -> String {
+        var line = "\(report.address.contains(":") ? "inet6" : "inet") \(report.address)/\(report.prefixLength)"
+        if let broadcast = report.broadcast { line += " broadcast \(broadcast)" }
+        let origin = report.origin == "manual" ? nil : report.origin
+        let notes = [report.state == "usable" ? nil : report.state, origin].compactMap { $0 }
+        if !notes.isEmpty { line += " (\(notes.joined(separator: ", ")))" }
+        if let seconds = report.preferredSeconds { line += " preferred \(fixed(seconds, 0)) s" }
+        if let seconds = report.validSeconds { line += " valid \(fixed(seconds, 0)) s" }
+        return line
     }
 
     private static func packets(_ count: UInt64) -> String { count == 1 ? "1 packet" : "\(count) packets" }
@@ -38,12 +49,12 @@ enum ReportText {
     }
 
     static func routes(_ list: [RouteReport]) -> String {
-        var table = TextTable("Destination", "Gateway", "Interface", "Metric", "Kind", "FIB")
+        var table = TextTable("Destination", "Gateway", "Interface", "Metric", "Kind", "Origin", "FIB")
         for route in list {
             let kind = route.isUsable ? route.kind : "\(route.kind) (down)"
             table.add(
-                route.destination, route.gateway ?? "-", route.interface ?? "-", "\(route.metric)", kind, "\(route.fib)"
-            )
+                route.destination, route.gateway ?? "-", route.interface ?? "-", "\(route.metric)", kind, route.origin,
+                "\(route.fib)")
         }
         return table.text
     }
@@ -93,7 +104,8 @@ enum ReportText {
     }
 
     private static func endpoint(_ address: String, _ port: Int) -> String {
-        port == 0 ? address : "\(address):\(port)"
+        guard port != 0 else { return address }
+        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 
     static func protocolName(_ number: Int) -> String {
@@ -102,6 +114,7 @@ enum ReportText {
         case 2: "igmp"
         case 6: "tcp"
         case 17: "udp"
+        case 58: "icmp6"
         default: "protocol \(number)"
         }
     }
@@ -141,6 +154,7 @@ enum ReportText {
         guard number.isFinite, abs(number) < 1e15 else { return "\(number)" }
         let scale = (0..<digits).reduce(1) { value, _ in value * 10 }
         let scaled = Int64((number * Double(scale)).rounded())
+        guard digits > 0 else { return "\(scaled)" }
         let fraction = String(scaled.magnitude % UInt64(scale))
         let zeros = String(repeating: "0", count: max(0, digits - fraction.count))
         return "\(scaled < 0 ? "-" : "")\(scaled.magnitude / UInt64(scale)).\(zeros)\(fraction)"

@@ -95,13 +95,14 @@ extension StackConfiguration {
     private mutating func read(settings cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields([
             "ttl", "answer_echo", "send_redirects", "accept_redirects", "icmp_errors_per_second",
-            "socket_receive_bytes",
+            "socket_receive_bytes", "temporary_addresses",
         ])
         timeToLive = try fields["ttl"]?.integer(in: 1...255)
         answersEcho = try fields["answer_echo"]?.flag() ?? true
         sendsRedirects = try fields["send_redirects"]?.flag() ?? true
         acceptsRedirects = try fields["accept_redirects"]?.flag() ?? true
         icmpErrorsPerSecondMax = try fields["icmp_errors_per_second"]?.integer(in: 0...1_000_000)
+        makesTemporaryAddresses = try fields["temporary_addresses"]?.flag() ?? false
         socketReceiveBytesMax = try fields["socket_receive_bytes"]?.byteCount(in: 2_048...1 << 30)
     }
 }
@@ -109,13 +110,21 @@ extension StackConfiguration {
 extension InterfaceConfiguration {
     static var keys: [String] {
         [
-            "name", "driver", "device", "kernel", "peer", "read", "write", "mac", "mtu", "addresses", "fib", "acd",
-            "offloads", "capture",
+            "name", "driver", "device", "kernel", "peer", "read", "write", "mac", "mtu", "addresses", "ipv6", "dhcp",
+            "advertise", "fib", "acd", "offloads", "capture",
         ]
     }
 
     private enum DriverName: String, CaseIterable {
         case tap, tun, afpacket, pipe, loopback, pcap
+
+        /// Whether its frames can be those of Ethernet.
+        var isEthernet: Bool {
+            switch self {
+            case .tap, .afpacket, .pipe, .pcap: true
+            case .tun, .loopback: false
+            }
+        }
 
         /// The keys that only some drivers have.
         var keys: [String] {
@@ -144,6 +153,7 @@ extension InterfaceConfiguration {
         detectsConflicts = try fields["acd"]?.flag() ?? true
         offloads = try fields["offloads"]?.flag() ?? true
         capture = try fields["capture"]?.filePath()
+        let choice: IPv6Choice? = try fields["ipv6"]?.choice()
         var known = NameRegister("address")
         for element in try fields.elements("addresses", max: Self.addressesMax) {
             let setting = try element.addressSetting()
@@ -151,15 +161,31 @@ extension InterfaceConfiguration {
             guard !address.isAny, !address.isMulticast, address.isValidSource || driver == .loopback else {
                 throw element.mismatch("an address that a host may have")
             }
+            guard address.isIPv4 || choice != .off else {
+                throw element.failure(.conflict("an interface that does not speak IPv6 cannot have \(address)"))
+            }
             try known.add(setting.address.description, at: element)
             addresses.append(setting)
+        }
+        dhcp = try fields["dhcp"]?.flag() ?? false
+        if let place = fields["advertise"] {
+            advertisement = try AdvertisementConfiguration(reading: place)
+            guard choice != .off, choice != .automatic else {
+                throw place.failure(.conflict("only an interface with \"ipv6: manual\" is a router's"))
+            }
+        }
+        let speaksIPv6 = advertisement != nil || !addresses.allSatisfy(\.address.isIPv4)
+        ipv6 = choice ?? (speaksIPv6 ? .manual : .off)
+        for key in ["dhcp", "advertise"] where !driver.isEthernet {
+            guard let place = fields[key] else { continue }
+            throw place.failure(.conflict("the driver \(driver.rawValue) is no Ethernet and has no \"\(key)\""))
         }
     }
 
     private static func driver(_ name: DriverName, in fields: Fields) throws(ConfigurationError) -> Driver {
         switch name {
-        case .tap: return .tap(device: try device(in: fields), kernel: try fields["kernel"]?.addressSetting())
-        case .tun: return .tun(device: try device(in: fields), kernel: try fields["kernel"]?.addressSetting())
+        case .tap: return .tap(device: try device(in: fields), kernel: try kernel(in: fields))
+        case .tun: return .tun(device: try device(in: fields), kernel: try kernel(in: fields))
         case .afpacket: return .afPacket(device: try device(in: fields))
         case .pipe:
             let place = try fields.required("peer")
@@ -174,6 +200,16 @@ extension InterfaceConfiguration {
         }
     }
 
+    /// What the kernel's side is given: one address or several.
+    private static func kernel(in fields: Fields) throws(ConfigurationError) -> [AddressSetting] {
+        guard let place = fields["kernel"] else { return [] }
+        let settings = try place.addressSettings(max: kernelAddressesMax)
+        guard settings.count(where: \.address.isIPv4) <= 1 else {
+            throw place.failure(.conflict("the kernel's side is given at most one IPv4 address"))
+        }
+        return settings
+    }
+
     /// The kernel refuses names of 16 bytes and more (IFNAMSIZ).
     private static func device(in fields: Fields) throws(ConfigurationError) -> String {
         let place = try fields.required("device")
@@ -186,12 +222,26 @@ extension InterfaceConfiguration {
 extension RouteConfiguration {
     init(reading cursor: Cursor, fibCount: Int, interfaces: NameRegister) throws(ConfigurationError) {
         let fields = try cursor.fields(["to", "via", "interface", "metric", "kind", "fib"])
-        self.init(destination: try fields.required("to").prefixSetting())
-        gateway = try fields["via"]?.ipv4Address()
+        let via = try fields["via"]?.scopedAddress()
+        let place = try fields.required("to")
+        self.init(destination: try place.ipPrefix(everything: via?.address.isIPv4 == false ? .v6(.all) : .v4(.all)))
+        gateway = via?.address
+        if let place = fields["via"], let gateway, gateway.isIPv4 != destination.isIPv4 {
+            throw place.failure(.conflict("\(gateway) and \(destination) are of different families"))
+        }
+        interface = via?.zone
         if let place = fields["interface"] {
             let name = try place.name()
-            try interfaces.require(name, at: place)
+            if let place = fields["via"], let zone = via?.zone, zone != name {
+                throw place.failure(.conflict("the zone \(zone) and the interface \(name) are different"))
+            }
             interface = name
+        }
+        if let place = fields["interface"] ?? fields["via"], let interface {
+            try interfaces.require(interface, at: place)
+        }
+        if let place = fields["via"], case .v6(let gateway)? = gateway, gateway.isLinkLocal, interface == nil {
+            throw place.failure(.conflict("the link-local address \(gateway) needs \"interface\""))
         }
         metric = try fields["metric"]?.integer(in: 0...1_000_000) ?? 0
         kind = try fields["kind"]?.choice() ?? .unicast
@@ -213,7 +263,7 @@ extension ProxyARPConfiguration {
     init(reading cursor: Cursor, interfaces: NameRegister) throws(ConfigurationError) {
         let fields = try cursor.fields(["interface", "addresses"])
         let place = try fields.required("interface")
-        self.init(interface: try place.name(), prefix: try fields.required("addresses").prefixSetting())
+        self.init(interface: try place.name(), prefix: try fields.required("addresses").ipv4Prefix())
         try interfaces.require(interface, at: place)
     }
 }

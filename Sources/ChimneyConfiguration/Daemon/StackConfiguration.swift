@@ -32,6 +32,8 @@ public struct StackConfiguration: Hashable, Sendable {
     public var acceptsRedirects = true
     /// ICMP errors a second that it may send; nil for the stack's default.
     public var icmpErrorsPerSecondMax: Int?
+    /// Whether prefixes that routers advertise also give addresses that change every day (RFC 8981).
+    public var makesTemporaryAddresses = false
     /// Bytes that may wait in one socket; nil for the stack's default.
     public var socketReceiveBytesMax: Int?
     /// Its interfaces, in the order of the file; names are unique within the stack.
@@ -66,11 +68,17 @@ public struct InterfaceConfiguration: Hashable, Sendable {
     public var mac: MACAddress?
     /// The largest packet; nil for the device's own.
     public var mtu: Int?
-    /// Its addresses.
+    /// Its addresses, of both families.
     public var addresses: [AddressSetting] = []
+    /// Whether and how it speaks IPv6.
+    public var ipv6 = IPv6Choice.off
+    /// Whether a DHCP server gives it an IPv4 address.
+    public var dhcp = false
+    /// What it tells hosts as a router; nil for nothing.
+    public var advertisement: AdvertisementConfiguration?
     /// The routing table of packets that arrive on it.
     public var fib = 0
-    /// Whether an address is probed for before it is used (RFC 5227).
+    /// Whether an IPv4 address is probed for before it is used (RFC 5227); those of IPv6 always are.
     public var detectsConflicts = true
     /// Whether checksums and segmentation are left to the device where it can.
     public var offloads = true
@@ -80,9 +88,9 @@ public struct InterfaceConfiguration: Hashable, Sendable {
     /// What carries an interface's frames.
     public enum Driver: Hashable, Sendable {
         /// A TAP device (Ethernet frames) of this name, with what the kernel's side of it is given.
-        case tap(device: String, kernel: AddressSetting?)
+        case tap(device: String, kernel: [AddressSetting])
         /// A TUN device (IP packets) of this name, with what the kernel's side of it is given.
-        case tun(device: String, kernel: AddressSetting?)
+        case tun(device: String, kernel: [AddressSetting])
         /// A packet socket on the kernel's interface of this name.
         case afPacket(device: String)
         /// The other end of the pipe is this interface of this stack of the same file.
@@ -93,8 +101,20 @@ public struct InterfaceConfiguration: Hashable, Sendable {
         case pcap(reading: String?, writing: String?)
     }
 
+    /// Whether and how an interface speaks IPv6.
+    public enum IPv6Choice: String, CaseIterable, Hashable, Sendable {
+        /// Not at all.
+        case off
+        /// With a link-local address and those it is given.
+        case manual
+        /// With those that it makes of what routers advertise as well (RFC 4862).
+        case automatic
+    }
+
     /// The most addresses of one interface in a file; a longer list is refused.
     public static var addressesMax: Int { 256 }
+    /// The most addresses of the kernel's side of a device in a file; a longer list is refused.
+    public static var kernelAddressesMax: Int { 16 }
 
     /// An interface with nothing but a name and a driver.
     public init(name: String, driver: Driver) {
@@ -105,10 +125,10 @@ public struct InterfaceConfiguration: Hashable, Sendable {
 
 /// One route of a file.
 public struct RouteConfiguration: Hashable, Sendable {
-    /// What it leads to; 0.0.0.0/0 for everything.
-    public var destination: AddressSetting
-    /// The next hop; nil when the destination is on the link.
-    public var gateway: IPv4Address?
+    /// What it leads to; 0.0.0.0/0 or ::/0 for everything.
+    public var destination: IPPrefix
+    /// The next hop, of the destination's family; nil when the destination is on the link.
+    public var gateway: IPAddress?
     /// The interface; nil to be found by the gateway.
     public var interface: String?
     /// Smaller is preferred.
@@ -131,7 +151,7 @@ public struct RouteConfiguration: Hashable, Sendable {
     }
 
     /// A route of the kind `unicast`.
-    public init(destination: AddressSetting) { self.destination = destination }
+    public init(destination: IPPrefix) { self.destination = destination }
 }
 
 /// Addresses for which one interface answers ARP requests in the place of others (RFC 1027).
@@ -139,10 +159,10 @@ public struct ProxyARPConfiguration: Hashable, Sendable {
     /// The interface that answers.
     public var interface: String
     /// The addresses asked for.
-    public var prefix: AddressSetting
+    public var prefix: IPv4Prefix
 
     /// Answers for a prefix on an interface.
-    public init(interface: String, prefix: AddressSetting) {
+    public init(interface: String, prefix: IPv4Prefix) {
         self.interface = interface
         self.prefix = prefix
     }

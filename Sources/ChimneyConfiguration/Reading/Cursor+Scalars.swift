@@ -81,6 +81,13 @@ extension Cursor {
         return .nanoseconds(Int64(value))
     }
 
+    /// The value as a length of time within bounds.
+    package func timeSpan(from least: TimeSpan, to most: TimeSpan) throws(ConfigurationError) -> TimeSpan {
+        let expected = "a time from \(Int(least.seconds))s to \(Int(most.seconds))s"
+        guard let span = try? timeSpan(max: most), span >= least else { throw mismatch(expected) }
+        return span
+    }
+
     /// The value as bits a second: a number and bit, kbit, Mbit or Gbit.
     package func bitRate() throws(ConfigurationError) -> UInt64 {
         let units: [(String, Double)] = [("kbit", 1e3), ("Mbit", 1e6), ("Gbit", 1e9), ("bit", 1)]

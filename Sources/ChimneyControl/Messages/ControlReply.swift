@@ -72,8 +72,14 @@ public struct InterfaceReport: Codable, Hashable, Sendable {
     public var fib: Int
     /// What the device computes for the stack.
     public var capabilities: [String]
-    /// Its addresses.
+    /// Its addresses, those of IPv4 first.
     public var addresses: [AddressReport]
+    /// `off`, `manual` or `automatic`: whether it speaks IPv6, and whether it takes addresses from routers.
+    public var ipv6: String
+    /// How far its DHCP client has come, such as `selecting` or `bound`; `nil` without one.
+    public var dhcp: String?
+    /// Name servers that DHCP or routers told of.
+    public var nameServers: [String]
     /// Frames in.
     public var receivedPackets: UInt64
     /// Bytes in.
@@ -97,6 +103,8 @@ public struct InterfaceReport: Codable, Hashable, Sendable {
         fib = 0
         capabilities = []
         addresses = []
+        ipv6 = "off"
+        nameServers = []
         receivedPackets = 0
         receivedBytes = 0
         transmittedPackets = 0
@@ -114,15 +122,27 @@ public struct AddressReport: Codable, Hashable, Sendable {
     public var prefixLength: Int
     /// The subnet's broadcast address.
     public var broadcast: String?
-    /// `usable`, `tentative` or `conflicted` (RFC 5227).
+    /// `usable`, `tentative` or `conflicted` (RFC 5227); of IPv6 also `optimistic`, `duplicate` or `deprecated`.
     public var state: String
+    /// Where it is from: `manual` or `dhcp`, of IPv6 also `linkLocal`, `automatic` or `temporary`.
+    public var origin: String
+    /// For how many seconds an address of IPv6 is still preferred; `nil` for ever.
+    public var preferredSeconds: Double?
+    /// For how many seconds it is still the interface's; `nil` for ever.
+    public var validSeconds: Double?
 
-    /// An address.
-    public init(address: String, prefixLength: Int, broadcast: String?, state: String) {
+    /// An address that stays.
+    public init(
+        address: String, prefixLength: Int, broadcast: String? = nil, state: String, origin: String = "manual",
+        preferredSeconds: Double? = nil, validSeconds: Double? = nil
+    ) {
         self.address = address
         self.prefixLength = prefixLength
         self.broadcast = broadcast
         self.state = state
+        self.origin = origin
+        self.preferredSeconds = preferredSeconds
+        self.validSeconds = validSeconds
     }
 }
 
@@ -136,8 +156,10 @@ public struct RouteReport: Codable, Hashable, Sendable {
     public var interface: String?
     /// Smaller is preferred.
     public var metric: Int
-    /// `unicast`, `blackhole`, `reject`, `prohibit` or `local`.
+    /// `connected`, `gateway`, `local`, `broadcast`, `blackhole`, `reject` or `prohibit`.
     public var kind: String
+    /// Who made it: `interface`, `configured`, `automatic`, `redirect` or `routingProtocol`.
+    public var origin: String
     /// The routing table.
     public var fib: Int
     /// Whether it is in use; a route whose interface is down is not.
@@ -145,13 +167,15 @@ public struct RouteReport: Codable, Hashable, Sendable {
 
     /// A route.
     public init(
-        destination: String, gateway: String?, interface: String?, metric: Int, kind: String, fib: Int, isUsable: Bool
+        destination: String, gateway: String?, interface: String?, metric: Int, kind: String,
+        origin: String = "configured", fib: Int, isUsable: Bool
     ) {
         self.destination = destination
         self.gateway = gateway
         self.interface = interface
         self.metric = metric
         self.kind = kind
+        self.origin = origin
         self.fib = fib
         self.isUsable = isUsable
     }
@@ -260,7 +284,7 @@ public struct EchoReport: Codable, Hashable, Sendable {
     public var source: String?
     /// The bytes of data that came back.
     public var byteCount: Int
-    /// The time to live of the answer.
+    /// The time to live or hop limit of the answer.
     public var timeToLive: Int?
     /// From request to answer, in microseconds.
     public var microseconds: Double?

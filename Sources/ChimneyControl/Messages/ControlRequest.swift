@@ -12,6 +12,14 @@ public struct ControlRequest: Codable, Hashable, Sendable {
     }
 }
 
+/// Which addresses a question is about.
+public enum AddressFamily: String, Codable, Hashable, Sendable {
+    /// Those of IPv4, whose neighbours ARP finds.
+    case ipv4
+    /// Those of IPv6, whose neighbours neighbour discovery finds.
+    case ipv6
+}
+
 /// What a client may ask of a running `chimney up`.
 public enum ControlCommand: Codable, Hashable, Sendable {
     /// Which stacks there are.
@@ -20,20 +28,20 @@ public enum ControlCommand: Codable, Hashable, Sendable {
     case interfaces(name: String?)
     /// A change of one interface.
     case configure(interface: String, change: InterfaceChange)
-    /// The routes of every routing table, or of one.
-    case routes(fib: Int?)
+    /// The routes of every routing table, or of one; of both families, or of one.
+    case routes(fib: Int?, family: AddressFamily? = nil)
     /// Adds a route.
     case addRoute(route: RouteRequest)
     /// Removes a route.
     case deleteRoute(route: RouteRequest)
-    /// The neighbour table.
-    case neighbours
+    /// The neighbours of a family.
+    case neighbours(family: AddressFamily)
     /// Enters a neighbour by hand.
     case addNeighbour(interface: String, address: String, mac: String)
     /// Removes a neighbour; on every interface when none is named.
     case deleteNeighbour(interface: String?, address: String)
-    /// Removes every neighbour that was learned, on every interface when none is named.
-    case flushNeighbours(interface: String?)
+    /// Removes every neighbour of a family that was learned, on every interface when none is named.
+    case flushNeighbours(interface: String?, family: AddressFamily)
     /// The sockets.
     case sockets
     /// The ledger, the drops by reason and the other counters.
@@ -60,15 +68,17 @@ public enum InterfaceChange: Codable, Hashable, Sendable {
     case addAddress(address: String)
     /// Takes an address from it.
     case removeAddress(address: String)
+    /// Lets a DHCP server give it an IPv4 address, or gives that back.
+    case dhcp(isOn: Bool)
     /// Gives it another name.
     case rename(name: String)
 }
 
 /// A route to add or to remove.
 public struct RouteRequest: Codable, Hashable, Sendable {
-    /// The destination, such as `10.0.0.0/8` or `0.0.0.0/0`.
+    /// The destination, such as `10.0.0.0/8` or `::/0`.
     public var destination: String
-    /// The next hop.
+    /// The next hop, of the destination's family; behind `%` may stand the interface's name.
     public var gateway: String?
     /// The interface's name.
     public var interface: String?
@@ -95,7 +105,7 @@ public struct RouteRequest: Codable, Hashable, Sendable {
 
 /// Echo requests to send.
 public struct PingRequest: Codable, Hashable, Sendable {
-    /// Where to.
+    /// Where to: an address of either family, behind `%` the interface of a link-local one.
     public var destination: String
     /// How many.
     public var count: Int
@@ -105,7 +115,7 @@ public struct PingRequest: Codable, Hashable, Sendable {
     public var timeoutMilliseconds: Int
     /// The bytes of data in each.
     public var byteCount: Int
-    /// The time to live; `nil` for the stack's own.
+    /// The time to live or hop limit; `nil` for the stack's own.
     public var timeToLive: Int?
     /// The routing table.
     public var fib: Int
@@ -158,17 +168,17 @@ public struct CaptureRequest: Codable, Hashable, Sendable {
 public struct ExplainRequest: Codable, Hashable, Sendable {
     /// Its source; `nil` for a packet of the stack's own.
     public var source: String?
-    /// Its destination.
+    /// Its destination, of the source's family; behind `%` may stand the interface of a link-local one.
     public var destination: String
-    /// Its IP protocol number.
-    public var ipProtocol: Int
+    /// Its IP protocol number; `nil` for ICMP or ICMPv6.
+    public var ipProtocol: Int?
     /// Its source port; 0 for any.
     public var sourcePort: Int
     /// Its destination port; 0 for any.
     public var destinationPort: Int
     /// The interface it comes in by; `nil` to be found by the source.
     public var interface: String?
-    /// Its time to live.
+    /// Its time to live or hop limit.
     public var timeToLive: Int
     /// Its length in bytes, headers included.
     public var byteCount: Int
@@ -179,7 +189,7 @@ public struct ExplainRequest: Codable, Hashable, Sendable {
 
     /// An echo request of 84 bytes.
     public init(
-        source: String? = nil, destination: String, ipProtocol: Int = 1, sourcePort: Int = 0,
+        source: String? = nil, destination: String, ipProtocol: Int? = nil, sourcePort: Int = 0,
         destinationPort: Int = 0, interface: String? = nil, timeToLive: Int = 64, byteCount: Int = 84,
         dontFragment: Bool = false, fib: Int = 0
     ) {

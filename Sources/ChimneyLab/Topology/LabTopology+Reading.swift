@@ -150,11 +150,12 @@ private struct TopologyReader {
             mtu: try fields["mtu"]?.integer(in: 68...65_535), detectsConflicts: try fields["acd"]?.flag() ?? false)
         guard let place = fields["address"] else { return interface }
         let address = try place.addressSetting()
-        let hostBits = UInt64(UInt32.max) >> UInt64(address.prefixLength)
-        let isEdge =
-            address.prefixLength < 31
-            && (UInt64(address.address.bits) & hostBits == 0 || UInt64(address.address.bits) & hostBits == hostBits)
-        guard address.address.isValidSource, !address.address.isThisNetwork, !isEdge else {
+        guard case .v4(let host) = address.address else {
+            throw place.mismatch("an IPv4 address and its prefix length")
+        }
+        let prefix = IPv4Prefix(host, length: address.prefixLength)
+        let isEdge = prefix.length < 31 && (host == prefix.address || host == prefix.lastAddress)
+        guard host.isValidSource, !host.isThisNetwork, !isEdge else {
             throw place.mismatch("an address that a host may have")
         }
         try addresses.add(address.address.description, at: place)
@@ -169,14 +170,13 @@ private struct TopologyReader {
         let place = try fields.required("via")
         let gateway = try place.ipv4Address()
         let isBeside = interfaces.contains { interface in
-            guard let own = interface.address else { return false }
-            return AddressSetting(address: gateway, prefixLength: own.prefixLength).network == own.network
+            interface.address?.prefix.contains(.v4(gateway)) ?? false
         }
         guard isBeside else {
             throw place.failure(.conflict("no interface of this node is on a subnet with \(gateway)"))
         }
         return LabTopology.Route(
-            destination: try fields.required("to").prefixSetting(), gateway: gateway,
+            destination: try fields.required("to").ipv4Prefix(), gateway: gateway,
             metric: try fields["metric"]?.integer(in: 0...1_000_000) ?? 0)
     }
 

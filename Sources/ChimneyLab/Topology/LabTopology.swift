@@ -68,7 +68,7 @@ public struct LabTopology: Hashable, Sendable {
     /// A route of a node.
     public struct Route: Hashable, Sendable {
         /// What it leads to.
-        public var destination: AddressSetting
+        public var destination: IPv4Prefix
         /// The next hop.
         public var gateway: IPv4Address
         /// Smaller is preferred.

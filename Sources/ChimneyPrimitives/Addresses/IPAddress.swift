@@ -24,6 +24,15 @@ public enum IPAddress: Hashable, Comparable, Sendable, BitwiseCopyable {
         }
     }
 
+    /// Whether a packet on the wire may name this address as its sender.
+    @inlinable
+    public var isValidSource: Bool {
+        switch self {
+        case .v4(let address): address.isValidSource
+        case .v6(let address): address.isValidSource
+        }
+    }
+
     /// Whether the address is 0.0.0.0 or `::`.
     @inlinable
     public var isAny: Bool {

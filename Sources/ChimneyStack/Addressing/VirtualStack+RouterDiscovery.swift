@@ -11,6 +11,12 @@ extension VirtualStack {
         ports.position(of: index).flatMap { ports[$0].discovery?.defaultRouters } ?? []
     }
 
+    /// The name servers that DHCP and routers told an interface of, those of DHCP first.
+    public func nameServers(of index: InterfaceIndex) -> [IPAddress] {
+        guard let port = ports.position(of: index) else { return [] }
+        return ports[port].dhcpNameServers.map { .v4($0) } + ports[port].nameServers.map { .v6($0) }
+    }
+
     /// Begins to speak IPv6 on a link: neighbour discovery, a link-local address, and where the interface
     /// configures itself the question for routers.
     mutating func attachDiscovery(_ port: SlotID) {

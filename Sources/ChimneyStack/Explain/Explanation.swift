@@ -289,15 +289,6 @@ extension VirtualStack {
     }
 }
 
-extension IPAddress {
-    fileprivate var isValidSource: Bool {
-        switch self {
-        case .v4(let address): address.isValidSource
-        case .v6(let address): address.isValidSource
-        }
-    }
-}
-
 extension Explanation {
     mutating func add(_ place: String, _ finding: String) { steps.append(Step(place: place, finding: finding)) }
 }

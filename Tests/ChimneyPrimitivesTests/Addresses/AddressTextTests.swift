@@ -93,4 +93,19 @@ import Testing
         #expect(pair?.address == IPv4Address(10, 7, 0, 9) && pair?.length == 24)
         #expect(IPv4Prefix.addressAndLength("10.7.0.9/33") == nil)
     }
+
+    @Test func prefixOfEitherFamilyHoldsAddressesOfItsOwn() throws {
+        let four = try #require(IPPrefix("10.7.0.0/24")), six = try #require(IPPrefix("2001:db8::/32"))
+        #expect(four.isIPv4 && four.length == 24 && four.address == .v4(IPv4Address(10, 7, 0, 0)))
+        #expect(!six.isIPv4 && six.length == 32 && six.description == "2001:db8::/32")
+        #expect(four.contains(.v4(IPv4Address(10, 7, 0, 9))) && !four.contains(.v4(IPv4Address(10, 7, 1, 9))))
+        #expect(six.contains(.v6(IPv6Address(high: 0x2001_0DB8_1234_0000, low: 5))) && !six.contains(.v6(.loopback)))
+        #expect(!IPPrefix.v6(.all).contains(.v4(.loopback)) && !IPPrefix.v4(.all).contains(.v6(.loopback)))
+        #expect(IPPrefix.host(.v4(.loopback)).length == 32 && IPPrefix.host(.v6(.loopback)).length == 128)
+        for text in ["10.7.0.9/24", "10.7.0.0/33", "2001:db8::1/32", "2001:db8::/129", "::", "/0"] {
+            #expect(IPPrefix(text) == nil, "\(text)")
+        }
+        let pair = IPPrefix.addressAndLength("2001:db8::1/32")
+        #expect(pair?.address == IPAddress("2001:db8::1") && pair?.length == 32)
+    }
 }
