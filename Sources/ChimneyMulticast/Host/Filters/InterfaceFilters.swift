@@ -22,23 +22,21 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
     @usableFromInline var places: FlowTable<InterfaceGroup<Address>>
     @usableFromInline var groups: [GroupCounts<Address>] = []
     @usableFromInline var firstFree: Int32 = -1
-    /// The most groups on all interfaces; at the bound a change for another one is refused.
-    public let groupsMax: Int
 
     /// No group is wanted on any interface.
-    public init(groupsMax: Int, using random: inout StackRandom) {
-        places = FlowTable(flowsMax: groupsMax, using: &random)
-        self.groupsMax = groupsMax
+    public init(using random: inout StackRandom) {
+        // A group is wanted by a membership of a socket, so that the bound of those bounds the groups.
+        places = FlowTable(flowsMax: Int(Int32.max), using: &random)
     }
 
     /// How many groups are wanted, an interface each.
     @inlinable
     public var count: Int { places.count }
 
-    /// Whether a change for this group is taken: it is wanted already, or there is room for one more.
+    /// Whether any socket is in a group on an interface.
     @inlinable
-    public func hasRoom(for group: Address, on interface: UInt32) -> Bool {
-        places.count < groupsMax || places[InterfaceGroup(interface: interface, group: group)] != nil
+    public func isJoined(_ group: Address, on interface: UInt32) -> Bool {
+        places[InterfaceGroup(interface: interface, group: group)] != nil
     }
 
     /// The filter for a group on an interface; ``SourceFilter/none`` when no socket is in it.
@@ -66,29 +64,24 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
 
     /// A socket's filter changed; says how that of the interface does, and `nil` when it stays as it is.
     ///
-    /// - Throws: ``MembershipError/tooManyMembershipsInStack(max:)`` for one group too many; see ``hasRoom(for:on:)``.
     /// - Complexity: O(log n) for one source, and for joining and leaving without sources, unless the sources of
     ///   others thereby come into force or lose it; otherwise one walk over the sources.
     @inlinable
     public mutating func socketChanged(
         _ change: MembershipChange<Address>, of group: Address, on interface: UInt32
-    ) throws(MembershipError) -> FilterChange<Address>? {
+    ) -> FilterChange<Address>? {
         let key = InterfaceGroup(interface: interface, group: group)
-        let place: Int
-        if let known = places[key] {
-            place = Int(known)
-        } else {
-            place = try insert(key)
-        }
+        let place = places[key].map(Int.init) ?? insert(key)
         let result = groups[place].apply(change)
         if groups[place].sockets == 0 { remove(key, at: place) }
         return result
     }
 
     @inlinable
-    mutating func insert(_ key: InterfaceGroup<Address>) throws(MembershipError) -> Int {
+    mutating func insert(_ key: InterfaceGroup<Address>) -> Int {
         let place = firstFree >= 0 ? Int(firstFree) : groups.count
-        guard places.insert(UInt32(place), for: key) else { throw .tooManyMembershipsInStack(max: groupsMax) }
+        let isIn = places.insert(UInt32(place), for: key)
+        precondition(isIn, "there are fewer groups than memberships, and those are bounded")
         if firstFree >= 0 {
             firstFree = groups[place].nextFree
             groups[place] = GroupCounts(group: key.group, interface: key.interface)
