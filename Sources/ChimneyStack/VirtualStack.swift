@@ -107,10 +107,13 @@ public struct VirtualStack: ~Copyable {
         var ndpSettings = settings.ndp
         ndpSettings.addressesMax = max(ndpSettings.addressesMax, settings.addressesPerInterfaceMax)
         ndp = NDPEngine(settings: ndpSettings, using: &self.random)
-        identifierSecret =
-            settings.identifierSecret.map {
-                KeyedHash(key: (UInt64(truncatingIfNeeded: $0 >> 64), UInt64(truncatingIfNeeded: $0)))
-            } ?? KeyedHash(using: &self.random)
+        // Not `??`: its closure over `self` lets the compiler take the fields that follow as set, and release what is there.
+        if let secret = settings.identifierSecret {
+            identifierSecret = KeyedHash(
+                key: (UInt64(truncatingIfNeeded: secret >> 64), UInt64(truncatingIfNeeded: secret)))
+        } else {
+            identifierSecret = KeyedHash(using: &self.random)
+        }
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
