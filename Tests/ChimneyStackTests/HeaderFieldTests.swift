@@ -163,4 +163,21 @@ import Testing
             try crossing.router.attach(InterfaceDescription(name: "thin", kind: .ip, mtu: 67))
         }
     }
+
+    @Test(arguments: Family.allCases) func timeToLiveOfZeroIsSentAsOne(_ family: Family) throws {
+        var settings = StackSettings()
+        settings.timeToLive = 0
+        let segment = try Segment(family, kind: .ip, leftSettings: settings)
+        let socket = try segment.left.openUDP()
+        for option in [UInt8?.none, 0] {
+            var options = UDPOptions()
+            options.timeToLive = option
+            segment.left.setOptions(options, of: socket)
+            try segment.left.send(socket, [1], to: Endpoint(family.right, 9), at: segment.now)
+        }
+        let identifier = try segment.left.openEcho()
+        try segment.left.sendEcho(identifier, to: family.right, sequence: 1, timeToLive: 0, at: segment.now)
+        #expect(segment.interceptLeft().map(\.timeToLive) == [1, 1, 1])
+        segment.check()
+    }
 }

@@ -126,7 +126,9 @@ extension VirtualStack {
     /// Whether the destination is ours, and which socket or protocol takes it; `nil` when it is someone else's.
     private func walkLocal(_ query: FlowQuery, _ port: SlotID, _ way: inout Explanation) -> Explanation.Verdict? {
         let destination = query.destination
-        switch meaning(of: destination, port) {
+        let meaning = meaning(of: destination, port)
+        let isToMany = meaning != .unicast
+        switch meaning {
         case .stranger:
             way.add("address", "\(destination) is not an address of this stack")
             return nil
@@ -146,7 +148,7 @@ extension VirtualStack {
             let peer = endpoint(query.source ?? .v6(.any), query.sourcePort, on: port)
             guard let id = socket(for: target, from: peer) else {
                 way.add("socket", "no UDP socket takes port \(query.destinationPort) from \(peer.address)")
-                return .dropped(.portClosed)
+                return .dropped(isToMany ? .broadcastNoReceiver : .portClosed)
             }
             let state = "\(sockets[id].queue.count) of at most \(sockets[id].queuePacketsMax) datagrams wait"
             way.add("socket", "the socket bound to port \(query.destinationPort); \(state)")
@@ -166,7 +168,7 @@ extension VirtualStack {
     }
 
     /// What a destination means to a packet that comes in by an interface.
-    private enum Meaning {
+    private enum Meaning: Equatable {
         case unicast, broadcast, stranger
         case group(isMember: Bool)
     }
@@ -239,6 +241,10 @@ extension VirtualStack {
         guard ports[path.port].isUp else {
             way.add("interface", "\(name) is down")
             return .dropped(.interfaceDown)
+        }
+        if query.arrivesOn != nil, !ports[path.port].forwards {
+            way.add("forwarding", "\(name) does not forward")
+            return .dropped(.forwardingDisabled)
         }
         if query.byteCount > path.mtu {
             // Routers of IPv6 cut nothing (RFC 8200 §4.5).

@@ -91,7 +91,7 @@ extension VirtualStack {
             packet.writeEchoRequest(query, byteCount: byteCount)
             packet.writeIPv4(
                 source: source, destination: address, ipProtocol: .icmpv4,
-                timeToLive: timeToLive ?? settings.timeToLive, identification: nextIdentification())
+                timeToLive: max(1, timeToLive ?? settings.timeToLive), identification: nextIdentification())
             ledger.created &+= 1
             sendIPv4(packet, by: path)
         case .v6(let address):
@@ -102,7 +102,7 @@ extension VirtualStack {
                 .echoRequest(query), source: source, destination: address, payloadByteCount: byteCount)
             packet.writeIPv6(
                 source: source, destination: address, nextHeader: .icmpv6,
-                hopLimit: timeToLive ?? hopLimit(path.port))
+                hopLimit: max(1, timeToLive ?? hopLimit(path.port)))
             ledger.created &+= 1
             sendIPv6(packet, by: path, mtu: mtu(to: address, by: path))
         }

@@ -82,6 +82,8 @@ public struct UDPOptions: Hashable, Sendable {
     /// Whether broadcast destinations are allowed (`SO_BROADCAST`).
     public var broadcast = false
     /// The time to live or hop limit of unicast datagrams; `nil` for the stack's (`IP_TTL`, `IPV6_UNICAST_HOPS`).
+    ///
+    /// 0 counts as 1, because no packet may leave with none left (RFC 1122 §3.2.1.7).
     public var timeToLive: UInt8?
     /// The type-of-service or traffic class byte: DSCP and ECN (`IP_TOS`, `IPV6_TCLASS`).
     public var typeOfService: UInt8 = 0

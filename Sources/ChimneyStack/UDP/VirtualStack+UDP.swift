@@ -246,10 +246,10 @@ extension VirtualStack {
         let timeToLive: UInt8
         if let address = peer.ipv4 {
             try findPath(id, to: address, &path)
-            timeToLive = address.isMulticast ? 1 : options.timeToLive ?? settings.timeToLive
+            timeToLive = address.isMulticast ? 1 : max(1, options.timeToLive ?? settings.timeToLive)
         } else {
             try findPath(id, to: peer.mapped, &path)
-            timeToLive = peer.mapped.isMulticast ? 1 : options.timeToLive ?? hopLimit(path.port)
+            timeToLive = peer.mapped.isMulticast ? 1 : max(1, options.timeToLive ?? hopLimit(path.port))
         }
         if let source { path.source = source }
         path.identification = UInt16(truncatingIfNeeded: random.next())
