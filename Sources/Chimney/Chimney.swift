@@ -12,12 +12,13 @@
     ///
     ///     let network = try Network()
     ///     let red = try await network.addStack(named: "red")
-    ///     let chim0 = try await red.attach(TAPDriver(name: "chim0"), InterfaceDescription(name: "eth0"))
+    ///     let chim0 = try await red.attach(TAPDriver(name: "chim0"), InterfaceDescription(name: "eth0", ipv6: .manual))
     ///     try await red.perform { stack, now in
     ///         try stack.addAddress(IPv4Address(10, 7, 0, 2), prefixLength: 24, to: chim0, at: now)
+    ///         try stack.addAddress(IPv6Address(high: 0xFD07 << 48, low: 2), prefixLength: 64, to: chim0, at: now)
     ///     }
     ///     let socket = try await UDPSocket.bound(to: Endpoint(port: 7), on: red)
-    ///     for try await message in socket.messages { try await socket.send(message.bytes, to: message.peer) }
+    ///     for try await message in socket.messages { try await socket.answer(message, with: message.bytes) }
     ///
     /// A network runs until ``stop()``.
     public final class Network: Sendable {

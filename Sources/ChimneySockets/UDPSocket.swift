@@ -127,6 +127,16 @@
             try await onShard { [core] _ throws(UDPError) in try core.send(bytes.span.octets, to: destination) }
         }
 
+        /// Sends a datagram to the sender of another, from the address that the other was sent to.
+        ///
+        /// A peer that connected its socket takes no answer from another address, and a host has several.
+        ///
+        /// - Throws: ``UDPError``; nothing was sent.
+        public func answer(_ message: UDPMessage, with bytes: [UInt8]) async throws(UDPError) {
+            if stack.shard.isCurrent { return try core.answer(message, with: bytes.span.octets) }
+            try await onShard { [core] _ throws(UDPError) in try core.answer(message, with: bytes.span.octets) }
+        }
+
         /// Sends datagrams to their peers in one visit to the shard.
         ///
         /// - Returns: how many were sent; fewer than all when one of them, other than the first, was refused.

@@ -61,6 +61,16 @@
             cell.touch()
         }
 
+        func answer(_ message: UDPMessage, with bytes: RawSpan) throws(UDPError) {
+            try checkOpen()
+            do throws(SendError) {
+                try cell.stack.answer(id, to: message.peer, from: message.local, with: bytes, at: cell.shard.now)
+            } catch {
+                throw UDPError(error)
+            }
+            cell.touch()
+        }
+
         var isReadable: Bool { isClosed || cell.stack.isReadable(id) }
 
         /// How many datagrams wait; a pending error of the network is thrown once.

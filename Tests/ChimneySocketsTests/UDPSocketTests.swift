@@ -42,6 +42,30 @@
         }
 
         @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func answerComesFromTheAddressThatWasAsked(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
+            let second = family == .ipv4 ? IPAddress("10.0.0.9") : IPAddress("2001:db8::9")
+            let asked = try #require(second)
+            try await world.blue.perform { stack, now in
+                guard let index = stack.interface(named: "eth0") else { return }
+                switch asked {
+                case .v4(let address): try stack.addAddress(address, prefixLength: 24, to: index, at: now)
+                case .v6(let address): try stack.addAddress(address, prefixLength: 64, to: index, at: now)
+                }
+            }
+            let server = try await UDPSocket.bound(to: Endpoint(port: echoPort), on: world.blue)
+            let client = try await UDPSocket.open(on: world.red)
+            try await client.connect(to: Endpoint(asked, echoPort))
+            try await client.send([1])
+            let question = try await server.receive(deadline: TwoStacks.patience)
+            #expect(question.local.address == asked)
+            try await server.answer(question, with: [2])
+            let answer = try await client.receive(deadline: TwoStacks.patience)
+            #expect(answer.bytes == [2] && answer.peer.address == asked)
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
         func taskOnTheShardNeverLeavesItsThread(_ family: Family) async throws {
             let world = try await TwoStacks(family)
             let echo = try await startEcho(on: world.blue)

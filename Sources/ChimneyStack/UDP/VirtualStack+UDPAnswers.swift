@@ -12,7 +12,15 @@ extension VirtualStack {
     public mutating func answer(
         _ id: SocketID, _ datagram: borrowing Datagram, with payload: RawSpan, at now: Instant
     ) throws(SendError) {
-        let (peer, asked) = (datagram.source, datagram.destination)
+        try answer(id, to: datagram.source, from: datagram.destination, with: payload, at: now)
+    }
+
+    /// Sends one datagram to a peer from the address that the peer has asked.
+    ///
+    /// - Throws: ``SendError``; nothing was sent.
+    public mutating func answer(
+        _ id: SocketID, to peer: Endpoint, from asked: Endpoint, with payload: RawSpan, at now: Instant
+    ) throws(SendError) {
         beginRound(at: now)
         guard sockets.contains(id.slot) else { throw .closed }
         guard mayAnswer(from: asked) else { return try send(id, payload, to: peer, at: now) }
