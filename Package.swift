@@ -52,15 +52,15 @@ let package = Package(
         .target(
             name: "ChimneyLab",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyRouting", "ChimneyStack",
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
                 "ChimneyConfiguration", "ChimneyCapture",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLabTests",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyLink", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture",
-                "ChimneyLab",
+                "ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
+                "ChimneyConfiguration", "ChimneyCapture", "ChimneyLab",
             ],
             swiftSettings: settings),
         .testTarget(

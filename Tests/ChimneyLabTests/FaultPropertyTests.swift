@@ -6,9 +6,10 @@ import Testing
 @Suite struct FaultPropertyTests {
     /// Whatever links do to frames, none vanishes without a name and no application gets wrong bytes; and when
     /// the faults end, everything arrives again.
-    @Test func conservationAndIntegrityHoldUnderFaultsAndAllConvergesAfterThem() throws {
+    @Test(arguments: LabFamily.allCases)
+    func conservationAndIntegrityHoldUnderFaultsAndAllConvergesAfterThem(_ family: LabFamily) throws {
         for seed in UInt64(1)...10 {
-            let lab = try Sample.chain(seed: seed, routers: 3)
+            let lab = try Sample.chain(family, seed: seed, routers: 3)
             let there = try lab.flow(
                 FlowSettings(from: "a", to: "b", byteCount: 24...5_000, packetsPerSecond: 50, pattern: .poisson))
             let back = try lab.flow(
@@ -26,8 +27,32 @@ import Testing
         }
     }
 
+    /// Both families at once on every link, with what one family alone has: equal seeds still give equal runs.
+    @Test func bothFamiliesShareALabUnderFaultsAndEqualSeedsGiveEqualRuns() throws {
+        func run(_ seed: UInt64) throws -> UInt64 {
+            let lab = try Sample.chain(.ipv4, .ipv6, seed: seed, routers: 2)
+            let flows = try LabFamily.allCases.map { family in
+                try lab.flow(
+                    FlowSettings(
+                        name: "\(family)", from: "a", to: "b", family: family, byteCount: 24...5_000,
+                        packetsPerSecond: 50, pattern: .poisson))
+            }
+            let pings = try LabFamily.allCases.map { family in
+                try lab.ping(PingSettings(name: "ping \(family)", from: "b", to: "a", family: family, count: 40))
+            }
+            let violations = lab.runSafetyThenLiveness(safety: .seconds(4), liveness: .seconds(30))
+            #expect(violations == [], "seed \(seed)")
+            for flow in flows { #expect(flow.received > 300 && flow.lost > 0, "seed \(seed), \(flow.name)") }
+            for ping in pings { #expect(ping.received > 15, "seed \(seed), \(ping.name)") }
+            return lab.traceHash
+        }
+        let hashes = try (UInt64(1)...4).map(run)
+        #expect(Set(hashes).count == 4)
+        #expect(try run(1) == hashes[0])
+    }
+
     @Test func aCheckThatFindsSomethingSaysWhere() throws {
-        let lab = try Sample.pair(seed: 1)
+        let lab = try Sample.pair(.ipv4, seed: 1)
         let flow = try lab.flow(FlowSettings(from: "a", to: "b", port: 5_000, count: 1))
         let socket = try lab.node("a").stack.openUDP()
         lab.run(.seconds(1))

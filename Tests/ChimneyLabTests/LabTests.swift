@@ -5,29 +5,34 @@ import Testing
 
 /// Small labs that the tests share.
 enum Sample {
-    /// Two hosts on one link.
-    static func pair(seed: UInt64, kind: LabLink.Kind = .switch, settings: LinkSettings = .init()) throws -> Lab {
+    /// Two hosts on one link, with an address of each of these families.
+    static func pair(
+        _ families: LabFamily..., seed: UInt64, kind: LabLink.Kind = .switch, settings: LinkSettings = .init()
+    ) throws -> Lab {
         let lab = Lab(seed: seed)
         let link = try lab.addLink("lan", kind: kind, settings: settings)
-        try lab.connect(lab.addNode("a"), to: link, address: "10.0.0.1/24", mac: MACAddress(bits: 0x0200_0000_0001))
-        try lab.connect(lab.addNode("b"), to: link, address: "10.0.0.2/24", mac: MACAddress(bits: 0x0200_0000_0002))
+        for (number, name) in [(1, "a"), (2, "b")] {
+            try lab.connect(
+                lab.addNode(name), to: link, addresses: families.map { $0.host(0, number) },
+                mac: MACAddress(bits: 0x0200_0000_0000 | UInt64(number)))
+        }
         return lab
     }
 
-    /// Two hosts with this many routers between them, each link a cable.
-    static func chain(seed: UInt64, routers: Int, settings: LinkSettings = .init()) throws -> Lab {
+    /// Two hosts with this many routers between them, each link a cable with a subnet of each of these families.
+    static func chain(
+        _ families: LabFamily..., seed: UInt64, routers: Int, settings: LinkSettings = .init()
+    ) throws -> Lab {
         let lab = Lab(seed: seed)
         var last = try lab.addNode("a")
         for position in 1...routers + 1 {
             let next = try position > routers ? lab.addNode("b") : lab.addRouter("r\(position)")
             let link = try lab.addLink("l\(position)", kind: .cable, settings: settings)
-            let octet = UInt64(position * 10)
-            try lab.connect(
-                last, to: link, address: "10.0.\(position).\(octet + 1)/24",
-                mac: MACAddress(bits: 0x0200_0000_0000 | octet + 1))
-            try lab.connect(
-                next, to: link, address: "10.0.\(position).\(octet + 2)/24",
-                mac: MACAddress(bits: 0x0200_0000_0000 | octet + 2))
+            for (number, node) in [(position * 10 + 1, last), (position * 10 + 2, next)] {
+                try lab.connect(
+                    node, to: link, addresses: families.map { $0.host(position, number) },
+                    mac: MACAddress(bits: 0x0200_0000_0000 | UInt64(number)))
+            }
             last = next
         }
         try lab.addRoutesEverywhere()
@@ -35,10 +40,27 @@ enum Sample {
     }
 }
 
+extension LabFamily {
+    /// A host of one of the subnets that tests use: `10.0.1.9/24` and `2001:db8:0:1::9/64` for `host(1, 9)`.
+    func host(_ net: Int, _ number: Int) -> String {
+        switch self {
+        case .ipv4: "10.0.\(net).\(number)/24"
+        case .ipv6: "2001:db8:0:\(net)::\(number)/64"
+        }
+    }
+
+    /// The same without the length of its prefix.
+    func address(_ net: Int, _ number: Int) -> IPAddress {
+        guard let (address, _) = IPPrefix.addressAndLength(host(net, number)) else { preconditionFailure() }
+        return address
+    }
+}
+
 @Suite struct LabTests {
-    @Test func pingAndFlowsOnAQuietLinkLoseNothing() throws {
+    @Test(arguments: LabFamily.allCases)
+    func pingAndFlowsOnAQuietLinkLoseNothing(_ family: LabFamily) throws {
         for kind in LabLink.Kind.allCases {
-            let lab = try Sample.pair(seed: 1, kind: kind)
+            let lab = try Sample.pair(family, seed: 1, kind: kind)
             let ping = try lab.ping(PingSettings(from: "a", to: "b", count: 3))
             let flow = try lab.flow(FlowSettings(from: "b", to: "a", byteCount: 24...1_472, count: 500))
             let echo = try lab.flow(FlowSettings(from: "a", to: "b", port: 7, count: 100, mode: .echo))
@@ -52,8 +74,9 @@ enum Sample {
         }
     }
 
-    @Test func routersForwardAcrossFiveHops() throws {
-        let lab = try Sample.chain(seed: 1, routers: 5, settings: LinkSettings(delay: .milliseconds(1)))
+    @Test(arguments: LabFamily.allCases)
+    func routersForwardAcrossFiveHops(_ family: LabFamily) throws {
+        let lab = try Sample.chain(family, seed: 1, routers: 5, settings: LinkSettings(delay: .milliseconds(1)))
         let ping = try lab.ping(PingSettings(from: "a", to: "b", count: 3))
         let flow = try lab.flow(FlowSettings(from: "b", to: "a", byteCount: 24...4_000, count: 100))
         lab.run(.seconds(5))
@@ -63,9 +86,10 @@ enum Sample {
         #expect(lab.check() == [])
     }
 
-    @Test func theSameSeedGivesTheSameHashAndAnotherSeedAnotherOne() throws {
+    @Test(arguments: LabFamily.allCases)
+    func theSameSeedGivesTheSameHashAndAnotherSeedAnotherOne(_ family: LabFamily) throws {
         func hash(_ seed: UInt64) throws -> UInt64 {
-            let lab = try Sample.chain(seed: seed, routers: 2)
+            let lab = try Sample.chain(family, seed: seed, routers: 2)
             for link in lab.links {
                 link.faults = LinkFaults(loss: 0.1, duplication: 0.1, reordering: 0.1, corruption: 0.1)
             }
@@ -79,15 +103,16 @@ enum Sample {
         #expect(try hash(8) != first)
     }
 
-    @Test func chanceOfOneLinkDoesNotDependOnAnother() throws {
+    @Test(arguments: LabFamily.allCases)
+    func chanceOfOneLinkDoesNotDependOnAnother(_ family: LabFamily) throws {
         func lost(withAnotherLink: Bool) throws -> UInt64 {
-            let lab = try Sample.pair(seed: 3)
+            let lab = try Sample.pair(family, seed: 3)
             if withAnotherLink {
                 let other = try lab.addLink("other")
                 other.faults = LinkFaults(loss: 0.5)
                 let c = try lab.addNode("c")
-                try lab.connect(lab.node("b"), to: other, address: "10.0.1.2/24")
-                try lab.connect(c, to: other, address: "10.0.1.3/24", mac: MACAddress(bits: 0x0200_0000_0003))
+                try lab.connect(lab.node("b"), to: other, address: family.host(1, 2))
+                try lab.connect(c, to: other, address: family.host(1, 3), mac: MACAddress(bits: 0x0200_0000_0003))
                 try lab.flow(FlowSettings(from: "b", to: "c"))
             }
             try lab.link("lan").faults = LinkFaults(loss: 0.3)
@@ -99,8 +124,9 @@ enum Sample {
         #expect(try lost(withAnotherLink: false) > 30)
     }
 
-    @Test func idleStacksCostNoEvents() throws {
-        let lab = try Sample.pair(seed: 1)
+    @Test(arguments: LabFamily.allCases)
+    func idleStacksCostNoEvents(_ family: LabFamily) throws {
+        let lab = try Sample.pair(family, seed: 1)
         for number in 0..<200 { try lab.addNode("idle\(number)") }
         lab.run(.seconds(60))
         let before = lab.eventsHandled
@@ -111,8 +137,9 @@ enum Sample {
         #expect(lab.eventsHandled > before)
     }
 
-    @Test func aLinkThatIsDownDropsByNameAndServesAgainWhenUp() throws {
-        let lab = try Sample.pair(seed: 1, settings: LinkSettings(delay: .milliseconds(50)))
+    @Test(arguments: LabFamily.allCases)
+    func aLinkThatIsDownDropsByNameAndServesAgainWhenUp(_ family: LabFamily) throws {
+        let lab = try Sample.pair(family, seed: 1, settings: LinkSettings(delay: .milliseconds(50)))
         try lab.at(.seconds(2), .setLink("lan", isUp: false))
         try lab.at(.seconds(4), .setLink("lan", isUp: true))
         let flow = try lab.flow(FlowSettings(from: "a", to: "b", count: 600))
@@ -124,8 +151,9 @@ enum Sample {
         #expect(lab.check() == [])
     }
 
-    @Test func anInterfaceThatIsSwitchedOffStopsAndStartsAgain() throws {
-        let lab = try Sample.pair(seed: 1)
+    @Test(arguments: LabFamily.allCases)
+    func anInterfaceThatIsSwitchedOffStopsAndStartsAgain(_ family: LabFamily) throws {
+        let lab = try Sample.pair(family, seed: 1)
         try lab.at(.seconds(1), .setInterface(node: "b", interface: "eth0", isUp: false))
         try lab.at(.seconds(2), .setInterface(node: "b", interface: "eth0", isUp: true))
         let flow = try lab.flow(FlowSettings(from: "a", to: "b", count: 300))
@@ -136,7 +164,7 @@ enum Sample {
     }
 
     @Test func mistakesInBuildingAreErrorsAndNotTraps() throws {
-        let lab = try Sample.pair(seed: 1, kind: .cable)
+        let lab = try Sample.pair(.ipv4, seed: 1, kind: .cable)
         let lan = try lab.link("lan")
         #expect(throws: LabError.nameInUse("a")) { try lab.addNode("a") }
         #expect(throws: LabError.nameInUse("a")) { try lab.addLink("a") }

@@ -6,10 +6,11 @@ import Testing
 
 @Suite struct ReportTests {
     private func sample() throws -> Lab {
-        let lab = try Sample.pair(seed: 4)
+        let lab = try Sample.pair(.ipv4, .ipv6, seed: 4)
         try lab.link("lan").faults = LinkFaults(loss: 0.2, corruption: 0.1)
         try lab.flow(FlowSettings(name: "a<b>&\"c\"", from: "a", to: "b", byteCount: 24...3_000))
-        try lab.ping(PingSettings(from: "b", to: "a"))
+        try lab.flow(FlowSettings(from: "b", to: "a", family: .ipv6, byteCount: 24...3_000))
+        try lab.ping(PingSettings(from: "b", to: "a", family: .ipv6))
         try lab.at(.seconds(1), .setLink("lan", isUp: false))
         try lab.at(.seconds(2), .endFaults, .setLink("lan", isUp: true))
         return lab
@@ -21,6 +22,7 @@ import Testing
         let report = lab.report(name: "sample")
         let flow = try #require(report.flows.first)
         #expect(flow.sent == lab.flows[0].sent && flow.received + flow.lost == flow.sent && flow.received > 100)
+        #expect(report.flows.map(\.address) == ["10.0.0.2", "2001:db8::1"] && report.pings[0].address == "2001:db8::1")
         #expect(report.links[0].drops.contains { $0.name == "down" } && report.violations.isEmpty)
         #expect(report.journal.map(\.at) == [1, 2, 2] && report.traceHash.count == 16)
         #expect(UInt64(report.traceHash, radix: 16) == lab.traceHash)
@@ -30,6 +32,7 @@ import Testing
         #expect(decoded == report)
         let text = report.text()
         #expect(text.contains("trace hash \(report.traceHash)") && text.contains("udpChecksumBad"))
+        #expect(text.contains("a (6)") && !text.contains("b (6)"))
         let page = report.html()
         #expect(page.contains("<polyline") && page.contains("a&lt;b&gt;&amp;") && !page.contains("a<b>"))
         #expect(page.contains("link: lost") && page.contains("<rect"))
@@ -46,7 +49,7 @@ import Testing
     }
 
     @Test func theCaptureHoldsEveryFrameOfEveryLink() throws {
-        let lab = try Sample.chain(seed: 2, routers: 2)
+        let lab = try Sample.chain(.ipv4, .ipv6, seed: 2, routers: 2)
         // Addresses are announced while the lab is built.
         let earlier = lab.links.map(\.counters.sent)
         final class Box { var bytes: [UInt8] = [] }
@@ -56,6 +59,7 @@ import Testing
             lab.capture { all.bytes += $0 }, lab.capture([try lab.link("l2")]) { one.bytes += $0 },
         ]
         try lab.flow(FlowSettings(from: "a", to: "b", byteCount: 24...4_000))
+        try lab.flow(FlowSettings(from: "a", to: "b", family: .ipv6, port: 5_001, byteCount: 24...4_000))
         lab.run(.seconds(2))
         for capture in captures { capture.flush() }
         func frames(_ bytes: [UInt8]) throws -> (links: [String?], count: UInt64) {

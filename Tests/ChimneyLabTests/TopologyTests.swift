@@ -1,7 +1,9 @@
 #if YAML
     import ChimneyConfiguration
     import ChimneyLab
+    import ChimneyNeighbors
     import ChimneyPrimitives
+    import ChimneyRouting
     import ChimneyStack
     import Testing
 
@@ -44,6 +46,58 @@
             #expect(lab.check() == [])
             #expect(lab.flows.allSatisfy { $0.received > 0 })
             #expect(lab.pings.allSatisfy { $0.received >= 1 })
+        }
+
+        @Test func theDualExampleRunsOverBothFamilies() throws {
+            let topology = try example("lab-dual.yaml")
+            let lab = try topology.build()
+            lab.run(topology.duration)
+            #expect(lab.check() == [])
+            for flow in lab.flows { #expect(flow.received * 10 > flow.sent * 7, "\(flow.name)") }
+            for family in LabFamily.allCases {
+                #expect(lab.flows.contains { LabFamily($0.destination) == family })
+                #expect(lab.pings.contains { LabFamily($0.destination) == family && $0.received > 10 })
+            }
+            let again = try topology.build()
+            again.run(topology.duration)
+            #expect(again.traceHash == lab.traceHash)
+            let other = try topology.build(seed: 8)
+            other.run(topology.duration)
+            #expect(other.traceHash != lab.traceHash)
+        }
+
+        @Test func theFilesAddressesOfBothFamiliesReachTheLab() throws {
+            let topology = try LabTopology.reading(
+                text: """
+                    lab: dual
+                    routes: none
+                    links: [{name: l}, {name: m}]
+                    hosts:
+                      - name: a
+                        dad: on
+                        interfaces:
+                          - {link: l, address: [10.0.0.1/24, "2001:db8::1/64", 2001:db8:5::1/64, fe80::1/64]}
+                          - {link: m, address: "fe80::1/64"}
+                        routes: [{to: default, via: "2001:db8::2"}, {to: 2001:db8:9::/48, via: 2001:db8:5::2, metric: 7}]
+                      - {name: b, interfaces: [{link: l, address: "2001:db8::2/64"}]}
+                    flows:
+                      - {from: a, to: b, family: 6}
+                      - {from: a, to: "fe80::2%eth1"}
+                    pings: [{from: b, to: a, family: 6}, {name: second, from: b, to: "2001:db8:5::1"}]
+                    """, file: "t.yaml")
+            let node = try #require(topology.nodes.first)
+            #expect(node.interfaces[0].addresses.count == 4 && node.duplicateDetection == .on)
+            #expect(topology.nodes[1].duplicateDetection == .off)
+            #expect(topology.flows.map(\.family) == [.ipv6, nil] && topology.flows[1].to == "fe80::2%eth1")
+            let lab = try topology.build()
+            let stack = try lab.node("a").stack.interfaces[1]
+            #expect(stack.addresses.map(\.address) == [IPv4Address(10, 0, 0, 1)])
+            let addresses = stack.ipv6Addresses.map(\.address.description)
+            #expect(addresses.suffix(3) == ["2001:db8::1", "2001:db8:5::1", "fe80::1"])
+            let far = try #require(IPv6Address("2001:db8:9::9"))
+            let hop = try lab.node("a").stack.ipv6RoutingTables.lookup(destination: far)
+            #expect(hop?.gateway == IPv6Address("2001:db8:5::2"))
+            #expect(lab.pings.map(\.destination.description) == ["2001:db8::1", "2001:db8:5::1"])
         }
 
         @Test func theFilesSettingsReachTheLab() throws {
@@ -144,6 +198,28 @@
                 (
                     links + "hosts: [{name: a, interfaces: [{link: l}], routes: [{to: default, via: 10.0.0.1}]}]",
                     "t.yaml:3:72: hosts[0].routes[0].via: no interface of this node is on a subnet with 10.0.0.1"
+                ),
+                (
+                    links + "hosts: [{name: a, interfaces: [{link: l, address: \"2001:db8::/64\"}]}]",
+                    "t.yaml:3:51: hosts[0].interfaces[0].address: expected an address that a host may have,"
+                        + " found \"2001:db8::/64\""
+                ),
+                (
+                    links + "hosts: [{name: a, interfaces: [{link: l, mtu: 1000, address: \"2001:db8::1/64\"}]}]",
+                    "t.yaml:3:62: hosts[0].interfaces[0].address: IPv6 needs an MTU of at least 1280 bytes, and here"
+                        + " it is 1000"
+                ),
+                (
+                    hosts + "flows: [{from: a, to: 10.0.0.2, family: 6}]",
+                    "t.yaml:4:41: flows[0].family: the address 10.0.0.2 is of the other family"
+                ),
+                (
+                    hosts + "flows: [{from: a, to: a, family: 5}]",
+                    "t.yaml:4:34: flows[0].family: expected 4 or 6, found \"5\""
+                ),
+                (
+                    hosts + "pings: [{from: a, to: \"fe80::1%eth9\"}]",
+                    "t.yaml:4:23: pings[0].to: there is no interface \"eth9\"; did you mean \"eth0\"?"
                 ),
                 (
                     hosts + "flows: [{from: a, to: b}]",

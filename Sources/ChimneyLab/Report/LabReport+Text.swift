@@ -9,7 +9,8 @@ extension LabReport {
                 + ["min ms", "median", "p99", "max"],
             flows.map { flow in
                 [
-                    flow.name, flow.from, flow.to, flow.mode, "\(flow.sent)", "\(flow.received)", "\(flow.lost)",
+                    flow.name, flow.from, Self.target(flow.to, flow.address), flow.mode, "\(flow.sent)",
+                    "\(flow.received)", "\(flow.lost)",
                     "\(flow.duplicated)", "\(flow.reordered)", "\(flow.damaged)",
                 ] + Self.cells(flow.delays)
             }, leftColumns: 4, rowsMax: rowsMax)
@@ -17,7 +18,8 @@ extension LabReport {
             ["ping", "from", "to", "sent", "answered", "twice", "errors", "min ms", "median", "p99", "max"],
             pings.map { ping in
                 [
-                    ping.name, ping.from, ping.to, "\(ping.sent)", "\(ping.received)", "\(ping.duplicated)",
+                    ping.name, ping.from, Self.target(ping.to, ping.address), "\(ping.sent)", "\(ping.received)",
+                    "\(ping.duplicated)",
                     "\(ping.errors)",
                 ] + Self.cells(ping.delays)
             }, leftColumns: 3, rowsMax: rowsMax)
@@ -55,6 +57,11 @@ extension LabReport {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(self) else { return "{}" }
         return String(decoding: data, as: UTF8.self)
+    }
+
+    /// A node by its name, and where that stands for an address of IPv6 with the number of its version.
+    private static func target(_ name: String, _ address: String) -> String {
+        name == address || !address.contains(":") || name.contains(":") ? name : "\(name) (6)"
     }
 
     private static func cells(_ delays: Delays?) -> [String] {

@@ -102,6 +102,8 @@ public struct LabReport: Hashable, Sendable, Codable {
         public var from: String
         /// The node or address it was sent to.
         public var to: String
+        /// The address that this was.
+        public var address: String
         /// `one-way` or `echo`.
         public var mode: String
         /// Datagrams sent.
@@ -138,6 +140,8 @@ public struct LabReport: Hashable, Sendable, Codable {
         public var from: String
         /// The node or address that was asked.
         public var to: String
+        /// The address that this was.
+        public var address: String
         /// Requests sent.
         public var sent: UInt64
         /// Answers.
@@ -213,7 +217,8 @@ extension LabReport.Flow {
         let series = flow.series
         let seconds = series.width.seconds
         self.init(
-            name: flow.name, from: flow.settings.from, to: flow.settings.to, mode: flow.settings.mode.rawValue,
+            name: flow.name, from: flow.settings.from, to: flow.settings.to,
+            address: "\(flow.destination)", mode: flow.settings.mode.rawValue,
             sent: flow.sent, refused: flow.refused, received: flow.received, receivedBytes: flow.receivedBytes,
             lost: flow.lost, duplicated: flow.duplicated, reordered: flow.reordered, damaged: flow.damaged,
             delays: .init(flow.delays), bucketSeconds: seconds,
@@ -227,7 +232,8 @@ extension LabReport.Flow {
 extension LabReport.Ping {
     init(_ ping: PingRecord) {
         self.init(
-            name: ping.name, from: ping.settings.from, to: ping.settings.to, sent: ping.sent, received: ping.received,
+            name: ping.name, from: ping.settings.from, to: ping.settings.to, address: "\(ping.destination)",
+            sent: ping.sent, received: ping.received,
             duplicated: ping.duplicated, errors: ping.errors, delays: .init(ping.delays))
     }
 }

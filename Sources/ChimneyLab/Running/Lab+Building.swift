@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyNeighbors
 public import ChimneyPrimitives
 public import ChimneyStack
 
@@ -7,7 +8,7 @@ extension Lab {
     ///
     /// - Throws: ``LabError/nameInUse(_:)`` or ``LabError/tooMany(what:max:)``.
     @discardableResult
-    public func addNode(_ name: String, settings: StackSettings = .init()) throws(LabError) -> LabNode {
+    public func addNode(_ name: String, settings: StackSettings = Lab.nodeSettings) throws(LabError) -> LabNode {
         guard nodePositions[name] == nil, linkPositions[name] == nil else { throw .nameInUse(name) }
         guard nodes.count < limits.nodesMax else { throw .tooMany(what: "nodes", max: limits.nodesMax) }
         let random = StackRandom(seed: derivedSeed(seed, "node", name))
@@ -23,9 +24,17 @@ extension Lab {
     /// - Throws: ``LabError/nameInUse(_:)`` or ``LabError/tooMany(what:max:)``.
     @discardableResult
     public func addRouter(_ name: String) throws(LabError) -> LabNode {
-        var settings = StackSettings()
+        var settings = Lab.nodeSettings
         settings.forwarding = true
         return try addNode(name, settings: settings)
+    }
+
+    /// The settings of a node that is given none: the defaults, but for IPv6 addresses being used without being
+    /// asked for first, as those of IPv4 are, so that traffic may begin when time does.
+    public static var nodeSettings: StackSettings {
+        var settings = StackSettings()
+        settings.duplicateDetection = .off
+        return settings
     }
 
     /// Adds a link with nothing plugged in.
@@ -44,22 +53,43 @@ extension Lab {
         return link
     }
 
-    /// Plugs a node into a link with a new interface and, where one is given, an address such as `10.0.0.1/24`.
+    /// Plugs a node into a link with a new interface and an address such as `10.0.0.1/24`.
     ///
-    /// The interface is named `eth0`, `eth1` and so on unless a name is given, has the link's MTU unless one is
-    /// given, and a link address that follows from the names unless one is given.
     /// - Throws: ``LabError``; after an error in the address the interface stays attached without one.
     @discardableResult
     public func connect(
-        _ node: LabNode, to link: LabLink, address: String? = nil, name: String? = nil, mac: MACAddress? = nil,
+        _ node: LabNode, to link: LabLink, address: String, name: String? = nil, mac: MACAddress? = nil,
         mtu: Int? = nil, detectsConflicts: Bool = false
+    ) throws(LabError) -> InterfaceIndex {
+        try connect(
+            node, to: link, addresses: [address], name: name, mac: mac, mtu: mtu, detectsConflicts: detectsConflicts)
+    }
+
+    /// Plugs a node into a link with a new interface and any number of addresses of either family, such as
+    /// `10.0.0.1/24` and `2001:db8::1/64`.
+    ///
+    /// The interface is named `eth0`, `eth1` and so on unless a name is given, has the link's MTU unless one is
+    /// given, and a link address that follows from the names unless one is given. It speaks IPv6 where it has an
+    /// address of that family, unless `ipv6` says otherwise.
+    /// - Throws: ``LabError``; after an error in an address the interface stays attached with those before it.
+    @discardableResult
+    public func connect(
+        _ node: LabNode, to link: LabLink, addresses: [String] = [], name: String? = nil, mac: MACAddress? = nil,
+        mtu: Int? = nil, detectsConflicts: Bool = false, ipv6: IPv6Mode? = nil
     ) throws(LabError) -> InterfaceIndex {
         let portsMax = link.kind == .cable ? 2 : LabLink.portsMax
         guard link.ports.count < portsMax else { throw .tooMany(what: "ports of \(link.name)", max: portsMax) }
         let interfaceName = name ?? "eth\(node.interfaceCount)"
         let chosen = mac ?? freeMAC(for: "\(node.name)/\(interfaceName)")
+        var settings: [(address: IPAddress, length: Int)] = []
+        for text in addresses {
+            guard let setting = IPPrefix.addressAndLength(text) else { throw .addressMalformed(text) }
+            settings.append(setting)
+        }
+        let speaksIPv6 = settings.contains { !$0.address.isIPv4 }
         let description = InterfaceDescription(
-            name: interfaceName, mac: chosen, mtu: mtu ?? link.settings.mtu, detectsConflicts: detectsConflicts)
+            name: interfaceName, mac: chosen, mtu: mtu ?? link.settings.mtu, detectsConflicts: detectsConflicts,
+            ipv6: ipv6 ?? (speaksIPv6 ? .manual : .off))
         let index: InterfaceIndex
         do {
             index = try node.stack.attach(description, at: now)
@@ -73,26 +103,19 @@ extension Lab {
         link.ports.append(port)
         while node.portOfInterface.count <= Int(index.rawValue) { node.portOfInterface.append(nil) }
         node.portOfInterface[Int(index.rawValue)] = port
-        if let address { try addAddress(address, to: node, interface: index, name: interfaceName, link: link) }
-        settle(node)
+        defer { settle(node) }
+        for (address, length) in settings {
+            do {
+                try node.stack.addAddress(address, prefixLength: length, to: index, at: now)
+            } catch {
+                throw .address(error)
+            }
+            node.attachments.append(
+                .init(
+                    link: link, interface: index, name: interfaceName, address: address,
+                    subnet: IPPrefix(address, length: length)))
+        }
         return index
-    }
-
-    private func addAddress(
-        _ text: String, to node: LabNode, interface: InterfaceIndex, name: String, link: LabLink
-    ) throws(LabError) {
-        let halves = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard halves.count == 2, let address = IPv4Address(String(halves[0])), let length = Int(halves[1]) else {
-            throw .addressMalformed(text)
-        }
-        do {
-            try node.stack.addAddress(address, prefixLength: length, to: interface, at: now)
-        } catch {
-            throw .address(error)
-        }
-        if node.address == nil { node.address = address }
-        node.attachments.append(
-            .init(link: link, interface: interface, name: name, address: address, prefixLength: length))
     }
 
     /// The node of that name.
@@ -111,12 +134,23 @@ extension Lab {
         return links[position]
     }
 
-    /// The address that a name or a dotted address means.
-    func address(of text: String) throws(LabError) -> IPv4Address {
-        if let address = IPv4Address(text) { return address }
-        let node = try node(text)
-        guard let address = node.address else { throw .noAddress(node: text) }
-        return address
+    /// The address that a text means to a node: an address, where it needs a zone with the name of the node's
+    /// interface behind `%`, or another node's name, which stands for its first address of the family asked for, or of one that both nodes have.
+    func destination(_ text: String, family: LabFamily?, from node: LabNode) throws(LabError) -> Endpoint {
+        if let scoped = ScopedAddress(text) {
+            guard family == nil || LabFamily(scoped.address) == family else { throw .addressMalformed(text) }
+            guard let zone = scoped.zone else { return Endpoint(scoped.address, 0) }
+            guard let interface = node.stack.interface(named: zone) else {
+                throw .noSuchInterface(node: node.name, interface: zone)
+            }
+            return Endpoint(scoped.address, 0, zone: interface.rawValue)
+        }
+        let target = try self.node(text)
+        let common = LabFamily.allCases.filter { node.address($0) != nil && target.address($0) != nil }
+        // Of a family that only one of the two has there is no way between them.
+        let chosen = family ?? (common.count == 1 ? common[0] : nil)
+        guard let address = target.address(chosen) else { throw .noAddress(node: text) }
+        return Endpoint(address, 0)
     }
 
     /// A link address that follows from a name, so that adding a node does not change the others' addresses.
@@ -124,5 +158,17 @@ extension Lab {
         var bits = derivedSeed(0, "mac", name) & 0xFF_FFFF_FFFF
         while macAddresses.contains(MACAddress(bits: 0x0200_0000_0000 | bits)) { bits = (bits + 1) & 0xFF_FFFF_FFFF }
         return MACAddress(bits: 0x0200_0000_0000 | bits)
+    }
+}
+
+extension VirtualStack {
+    /// Adds an address of either family.
+    fileprivate mutating func addAddress(
+        _ address: IPAddress, prefixLength: Int, to index: InterfaceIndex, at now: Instant
+    ) throws(AddressError) {
+        switch address {
+        case .v4(let address): try addAddress(address, prefixLength: prefixLength, to: index, at: now)
+        case .v6(let address): try addAddress(address, prefixLength: prefixLength, to: index, at: now)
+        }
     }
 }

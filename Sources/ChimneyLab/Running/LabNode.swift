@@ -28,23 +28,32 @@ public final class LabNode {
         self.stack = stack
     }
 
-    /// The first address that the node was given; nil while it has none.
-    public internal(set) var address: IPv4Address?
+    /// The first address that the node was given, of one family or of either; nil while it has none.
+    public func address(_ family: LabFamily? = nil) -> IPAddress? {
+        attachments.first { family == nil || LabFamily($0.address) == family }?.address
+    }
 
     /// Its addresses with the links they are on.
     var attachments: [Attachment] = []
 
-    func hasAddress(_ address: IPv4Address) -> Bool { attachments.contains { $0.address == address } }
+    func hasAddress(_ address: IPAddress) -> Bool { attachments.contains { $0.address == address } }
 
     struct Attachment {
         var link: LabLink
         var interface: InterfaceIndex
         var name: String
-        var address: IPv4Address
-        var prefixLength: Int
+        var address: IPAddress
+        /// The addresses of the subnet.
+        var subnet: IPPrefix
 
-        var network: UInt32 {
-            prefixLength == 0 ? 0 : address.bits & (.max << UInt32(32 - prefixLength))
-        }
+        func contains(_ other: IPAddress) -> Bool { subnet.contains(other) }
     }
+}
+
+/// A family of addresses, by the number of its version.
+public enum LabFamily: Int, CaseIterable, Sendable, Hashable, Codable {
+    case ipv4 = 4, ipv6 = 6
+
+    /// The family of an address.
+    public init(_ address: IPAddress) { self = address.isIPv4 ? .ipv4 : .ipv6 }
 }

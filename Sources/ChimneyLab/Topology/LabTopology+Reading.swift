@@ -1,4 +1,5 @@
 public import ChimneyConfiguration
+import ChimneyNeighbors
 import ChimneyPrimitives
 
 extension LabTopology {
@@ -105,7 +106,7 @@ private struct TopologyReader {
     }
 
     mutating func readNode(_ cursor: Cursor, forwarding: Bool) throws(ConfigurationError) {
-        let fields = try cursor.fields(["name", "interfaces", "routes", "services"])
+        let fields = try cursor.fields(["name", "interfaces", "routes", "services", "dad"])
         let place = try fields.required("name")
         let name = try place.name()
         if linkNames.contains(name) {
@@ -129,7 +130,8 @@ private struct TopologyReader {
         if let place = fields["services"] { services = try ServiceConfiguration.list(reading: place) }
         topology.nodes.append(
             LabTopology.Node(
-                name: name, forwarding: forwarding, interfaces: interfaces, routes: routes, services: services))
+                name: name, forwarding: forwarding, interfaces: interfaces, routes: routes, services: services,
+                duplicateDetection: try fields["dad"]?.choice() ?? .off))
     }
 
     private static var interfaceKeys: [String] { ["name", "link", "address", "mac", "mtu", "acd"] }
@@ -146,20 +148,22 @@ private struct TopologyReader {
             throw place.failure(.conflict("the link \"\(link)\" has no port left; it has \(portsMax)"))
         }
         var interface = LabTopology.Interface(
-            name: try fields["name"]?.name(), link: link, mac: try fields["mac"]?.macAddress(),
+            name: try fields["name"]?.name(), link: link, addresses: [], mac: try fields["mac"]?.macAddress(),
             mtu: try fields["mtu"]?.integer(in: 68...65_535), detectsConflicts: try fields["acd"]?.flag() ?? false)
         guard let place = fields["address"] else { return interface }
-        let address = try place.addressSetting()
-        guard case .v4(let host) = address.address else {
-            throw place.mismatch("an IPv4 address and its prefix length")
+        let places = place.isList ? try place.elements(max: LabTopology.addressesMax) : [place]
+        for place in places {
+            let setting = try place.addressSetting()
+            guard setting.isHosts else { throw place.mismatch("an address that a host may have") }
+            // What is link-local may be on every link.
+            let isLinkLocal = setting.address.mapped.isLinkLocal
+            try addresses.add(isLinkLocal ? "\(setting.address)%\(link)" : setting.address.description, at: place)
+            interface.addresses.append(setting)
+            let mtu = interface.mtu ?? topology.links[position].settings.mtu
+            guard setting.address.isIPv4 || mtu >= 1_280 else {
+                throw place.failure(.conflict("IPv6 needs an MTU of at least 1280 bytes, and here it is \(mtu)"))
+            }
         }
-        let prefix = IPv4Prefix(host, length: address.prefixLength)
-        let isEdge = prefix.length < 31 && (host == prefix.address || host == prefix.lastAddress)
-        guard host.isValidSource, !host.isThisNetwork, !isEdge else {
-            throw place.mismatch("an address that a host may have")
-        }
-        try addresses.add(address.address.description, at: place)
-        interface.address = address
         return interface
     }
 
@@ -168,26 +172,30 @@ private struct TopologyReader {
     ) throws(ConfigurationError) -> LabTopology.Route {
         let fields = try cursor.fields(["to", "via", "metric"])
         let place = try fields.required("via")
-        let gateway = try place.ipv4Address()
-        let isBeside = interfaces.contains { interface in
-            interface.address?.prefix.contains(.v4(gateway)) ?? false
-        }
+        guard let gateway = IPAddress(try place.text("an address")) else { throw place.mismatch("an address") }
+        let isBeside = interfaces.contains { $0.addresses.contains { $0.prefix.contains(gateway) } }
         guard isBeside else {
             throw place.failure(.conflict("no interface of this node is on a subnet with \(gateway)"))
         }
+        let target = try fields.required("to")
+        let destination = try target.ipPrefix(everything: gateway.isIPv4 ? .v4(.all) : .v6(.all))
+        guard destination.isIPv4 == gateway.isIPv4 else {
+            throw target.failure(.conflict("the route and its gateway \(gateway) are of two families"))
+        }
         return LabTopology.Route(
-            destination: try fields.required("to").ipv4Prefix(), gateway: gateway,
+            destination: destination, gateway: gateway,
             metric: try fields["metric"]?.integer(in: 0...1_000_000) ?? 0)
     }
 
     mutating func readFlow(_ cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields([
-            "name", "from", "to", "port", "size", "rate", "count", "start", "stop", "pattern", "burst", "mode",
+            "name", "from", "to", "family", "port", "size", "rate", "count", "start", "stop", "pattern", "burst",
+            "mode",
         ])
         let (from, to) = try ends(fields)
         let mode: FlowSettings.Mode = try fields["mode"]?.choice() ?? .oneWay
         let port = try fields["port"]?.integer(in: 1...65_535) ?? (mode == .echo ? 7 : 5_000)
-        var flow = FlowSettings(from: from, to: to, port: UInt16(port), mode: mode)
+        var flow = FlowSettings(from: from, to: to, family: try family(fields), port: UInt16(port), mode: mode)
         if let place = fields["name"] { flow.name = try place.name() }
         try trafficNames.add(flow.name, at: fields["name"] ?? cursor)
         flow.byteCount = try fields["size"]?.integers(in: FlowSettings.byteCountMin...65_507) ?? flow.byteCount
@@ -210,9 +218,9 @@ private struct TopologyReader {
     private enum PatternName: String, CaseIterable { case constant, poisson, burst }
 
     mutating func readPing(_ cursor: Cursor) throws(ConfigurationError) {
-        let fields = try cursor.fields(["name", "from", "to", "count", "interval", "size", "start"])
+        let fields = try cursor.fields(["name", "from", "to", "family", "count", "interval", "size", "start"])
         let (from, to) = try ends(fields)
-        var ping = PingSettings(from: from, to: to)
+        var ping = PingSettings(from: from, to: to, family: try family(fields))
         if let place = fields["name"] { ping.name = try place.name() }
         try trafficNames.add(ping.name, at: fields["name"] ?? cursor)
         ping.count = try fields["count"]?.integer(in: 1...65_536) ?? ping.count
@@ -228,9 +236,24 @@ private struct TopologyReader {
         let from = try fromPlace.name()
         try nodeNames.require(from, at: fromPlace)
         let toPlace = try fields.required("to")
-        let to = try toPlace.name()
-        if IPv4Address(to) == nil { try nodeNames.require(to, at: toPlace) }
-        return (from, to)
+        let text = try toPlace.text("a node or an address")
+        guard let scoped = ScopedAddress(text) else {
+            let to = try toPlace.name()
+            try nodeNames.require(to, at: toPlace)
+            return (from, to)
+        }
+        if let zone = scoped.zone { try interfaceNames[from]?.require(zone, at: toPlace) }
+        if let place = fields["family"], let wanted = try family(fields), LabFamily(scoped.address) != wanted {
+            throw place.failure(.conflict("the address \(scoped.address) is of the other family"))
+        }
+        return (from, text)
+    }
+
+    /// Of which family the receiver's address is: `family: 6`.
+    private func family(_ fields: Fields) throws(ConfigurationError) -> LabFamily? {
+        guard let place = fields["family"] else { return nil }
+        guard let family = LabFamily(rawValue: try place.integer(in: 4...6)) else { throw place.mismatch("4 or 6") }
+        return family
     }
 
     mutating func readEvent(_ cursor: Cursor) throws(ConfigurationError) {
@@ -299,5 +322,19 @@ private struct TopologyReader {
             throw place.failure(.conflict("an event of a link names its state, settings or faults"))
         }
         return actions
+    }
+}
+
+extension AddressSetting {
+    /// Whether a host may have the address on its subnet: neither a group nor what stands for the subnet itself
+    /// (RFC 1122 §3.2.1.3, RFC 4291 §2.6.1).
+    fileprivate var isHosts: Bool {
+        guard address.isValidSource else { return false }
+        switch (address, prefix) {
+        case (.v4(let host), .v4(let subnet)):
+            return !host.isThisNetwork && (subnet.length >= 31 || host != subnet.address && host != subnet.lastAddress)
+        case (.v6(let host), .v6(let subnet)): return subnet.length >= 127 || host != subnet.address
+        case (.v4, .v6), (.v6, .v4): return false
+        }
     }
 }

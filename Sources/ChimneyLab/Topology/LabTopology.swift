@@ -1,4 +1,5 @@
 public import ChimneyConfiguration
+public import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyStack
 
@@ -47,6 +48,8 @@ public struct LabTopology: Hashable, Sendable {
         public var routes: [Route]
         /// The services it offers.
         public var services: [ServiceConfiguration]
+        /// Whether its IPv6 addresses are asked for before they are used (RFC 4862 §5.4).
+        public var duplicateDetection: DuplicateDetection
     }
 
     /// A place where a node is plugged in.
@@ -55,22 +58,22 @@ public struct LabTopology: Hashable, Sendable {
         public var name: String?
         /// The link.
         public var link: String
-        /// The address; nil for none.
-        public var address: AddressSetting?
+        /// Its addresses, of either family.
+        public var addresses: [AddressSetting]
         /// The link address; nil for one that follows from the names.
         public var mac: MACAddress?
         /// The largest packet; nil for the link's.
         public var mtu: Int?
-        /// Whether the address is probed for before it is used (RFC 5227).
+        /// Whether its IPv4 addresses are probed for before they are used (RFC 5227).
         public var detectsConflicts: Bool
     }
 
     /// A route of a node.
     public struct Route: Hashable, Sendable {
         /// What it leads to.
-        public var destination: IPv4Prefix
+        public var destination: IPPrefix
         /// The next hop.
-        public var gateway: IPv4Address
+        public var gateway: IPAddress
         /// Smaller is preferred.
         public var metric: Int
     }
@@ -82,6 +85,9 @@ public struct LabTopology: Hashable, Sendable {
         /// What.
         public var action: LabAction
     }
+
+    /// The most addresses of one interface; a longer list is refused.
+    public static var addressesMax: Int { 256 }
 
     /// An empty lab.
     public init(name: String) { self.name = name }
@@ -96,10 +102,13 @@ public struct LabTopology: Hashable, Sendable {
             added.faults = link.faults
         }
         for node in nodes {
-            let added = try node.forwarding ? lab.addRouter(node.name) : lab.addNode(node.name)
+            var settings = Lab.nodeSettings
+            settings.forwarding = node.forwarding
+            settings.duplicateDetection = node.duplicateDetection
+            let added = try lab.addNode(node.name, settings: settings)
             for place in node.interfaces {
                 try lab.connect(
-                    added, to: lab.link(place.link), address: place.address?.description, name: place.name,
+                    added, to: lab.link(place.link), addresses: place.addresses.map(\.description), name: place.name,
                     mac: place.mac, mtu: place.mtu, detectsConflicts: place.detectsConflicts)
             }
             for service in node.services { try lab.offer(service.kind.labKind, port: service.port, on: added) }

@@ -6,6 +6,8 @@ public final class FlowRecord {
     public let settings: FlowSettings
     /// The name in reports.
     public var name: String { settings.name }
+    /// The address that it is sent to.
+    public let destination: IPAddress
     /// Datagrams that the stack took for sending.
     public internal(set) var sent: UInt64 = 0
     /// Their payload bytes.
@@ -32,8 +34,9 @@ public final class FlowRecord {
     let number: UInt32
     var window = SequenceWindow()
 
-    init(settings: FlowSettings, number: UInt32) {
+    init(settings: FlowSettings, destination: IPAddress, number: UInt32) {
         self.settings = settings
+        self.destination = destination
         self.number = number
     }
 

@@ -144,12 +144,12 @@ extension Lab {
             throw .outOfRange(what: "burst", expected: "1 to 65536")
         }
         let source = try node(settings.from)
-        let address = try address(of: settings.to)
-        let destination = Endpoint(address, settings.port)
-        if let receiver = nodes.first(where: { $0.hasAddress(address) }) {
+        var destination = try destination(settings.to, family: settings.family, from: source)
+        destination.port = settings.port
+        if let receiver = nodes.first(where: { $0.hasAddress(destination.address) }) {
             try provide(settings.mode, port: settings.port, on: receiver)
         }
-        let record = FlowRecord(settings: settings, number: UInt32(flows.count))
+        let record = FlowRecord(settings: settings, destination: destination.address, number: UInt32(flows.count))
         let socket: SocketID
         do {
             socket = try source.stack.openUDP()

@@ -6,8 +6,10 @@ public struct FlowSettings: Hashable, Sendable {
     public var name: String
     /// The node that sends.
     public var from: String
-    /// The node that receives, or an address.
+    /// The node that receives, or an address, behind which `%` names the sender's interface where it needs a zone.
     public var to: String
+    /// Of which family an address of the receiving node is taken; nil for its first of a family that both nodes have.
+    public var family: LabFamily?
     /// The UDP port that it is sent to.
     public var port: UInt16
     /// Bytes of payload, drawn for every datagram; at least ``FlowSettings/byteCountMin``.
@@ -48,13 +50,15 @@ public struct FlowSettings: Hashable, Sendable {
 
     /// A flow of 100 datagrams a second of 256 bytes, at equal distances, one way.
     public init(
-        name: String? = nil, from: String, to: String, port: UInt16 = 5_000, byteCount: ClosedRange<Int> = 256...256,
+        name: String? = nil, from: String, to: String, family: LabFamily? = nil, port: UInt16 = 5_000,
+        byteCount: ClosedRange<Int> = 256...256,
         packetsPerSecond: Double = 100, count: Int? = nil, start: TimeSpan = .zero, stop: TimeSpan? = nil,
         pattern: Pattern = .constant, mode: Mode = .oneWay
     ) {
         self.name = name ?? "\(from)-\(to)-\(port)"
         self.from = from
         self.to = to
+        self.family = family
         self.port = port
         self.byteCount = byteCount
         self.packetsPerSecond = packetsPerSecond

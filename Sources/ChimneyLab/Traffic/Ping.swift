@@ -7,8 +7,10 @@ public struct PingSettings: Hashable, Sendable {
     public var name: String
     /// The node that asks.
     public var from: String
-    /// The node that answers, or an address.
+    /// The node that answers, or an address, behind which `%` names the asker's interface where it needs a zone.
     public var to: String
+    /// Of which family an address of the answering node is taken; nil for its first of a family that both nodes have.
+    public var family: LabFamily?
     /// How many requests are sent; 1 to 65,536.
     public var count: Int
     /// The time between two requests.
@@ -20,12 +22,13 @@ public struct PingSettings: Hashable, Sendable {
 
     /// Five requests of 56 bytes, one a second.
     public init(
-        name: String? = nil, from: String, to: String, count: Int = 5, interval: TimeSpan = .seconds(1),
-        byteCount: Int = 56, start: TimeSpan = .zero
+        name: String? = nil, from: String, to: String, family: LabFamily? = nil, count: Int = 5,
+        interval: TimeSpan = .seconds(1), byteCount: Int = 56, start: TimeSpan = .zero
     ) {
         self.name = name ?? "\(from)-\(to)"
         self.from = from
         self.to = to
+        self.family = family
         self.count = count
         self.interval = interval
         self.byteCount = byteCount
@@ -39,6 +42,8 @@ public final class PingRecord {
     public let settings: PingSettings
     /// The name in reports.
     public var name: String { settings.name }
+    /// The address that is asked.
+    public let destination: IPAddress
     /// Requests that the stack took for sending.
     public internal(set) var sent: UInt64 = 0
     /// Requests that the stack refused, for example because no route led there.
@@ -57,7 +62,10 @@ public final class PingRecord {
     var sentAt: [Instant] = []
     var isAnswered: [Bool] = []
 
-    init(settings: PingSettings) { self.settings = settings }
+    init(settings: PingSettings, destination: IPAddress) {
+        self.settings = settings
+        self.destination = destination
+    }
 
     /// Requests that were sent and have no answer.
     public var lost: UInt64 { sent >= received ? sent - received : 0 }
@@ -66,13 +74,13 @@ public final class PingRecord {
 /// Sends echo requests and matches the answers.
 final class Pinger: LabApplication {
     private let record: PingRecord
-    private let destination: IPv4Address
+    private let destination: Endpoint
     private let identifier: UInt16
     private var next: Instant?
 
     var deadline: Instant? { next }
 
-    init(record: PingRecord, destination: IPv4Address, identifier: UInt16) {
+    init(record: PingRecord, destination: Endpoint, identifier: UInt16) {
         self.record = record
         self.destination = destination
         self.identifier = identifier
@@ -87,7 +95,8 @@ final class Pinger: LabApplication {
         record.isAnswered.append(false)
         do {
             try node.stack.sendEcho(
-                identifier, to: .v4(destination), sequence: sequence, byteCount: record.settings.byteCount, at: now)
+                identifier, to: destination.address, zone: destination.zone, sequence: sequence,
+                byteCount: record.settings.byteCount, at: now)
             record.sent += 1
         } catch {
             record.refused += 1
@@ -128,14 +137,14 @@ extension Lab {
             throw .outOfRange(what: "byteCount", expected: "0 to 65507 bytes")
         }
         let source = try node(settings.from)
-        let destination = try address(of: settings.to)
+        let destination = try destination(settings.to, family: settings.family, from: source)
         let identifier: UInt16
         do {
             identifier = try source.stack.openEcho()
         } catch {
             throw .socket("\(error)")
         }
-        let record = PingRecord(settings: settings)
+        let record = PingRecord(settings: settings, destination: destination.address)
         source.echoReaders.append(applications.count)
         run(Pinger(record: record, destination: destination, identifier: identifier), on: source)
         pings.append(record)
