@@ -16,6 +16,7 @@ let package = Package(
             dependencies: [
                 .product(name: "ChimneyPrimitives", package: "chimney"),
                 .product(name: "ChimneyLink", package: "chimney"),
+                .product(name: "ChimneyMulticast", package: "chimney"),
                 .product(name: "ChimneyNeighbors", package: "chimney"),
                 .product(name: "ChimneyRouting", package: "chimney"),
                 .product(name: "ChimneyStack", package: "chimney"),

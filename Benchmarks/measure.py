@@ -33,6 +33,23 @@ RATIOS = [
     ("checksum-64", "checksum-64", "c", None),
     ("checksum-1500", "checksum-1500", "c", None),
     ("checksum-65536", "checksum-65536", "c", None),
+    ("mc-join-one-100000", "mc-join-one-100000", "kernel", 200),
+    ("mc-leave-one-100000", "mc-leave-one-100000", "kernel", 200),
+    ("mc-join-many-100000", "mc-join-many-100000", "kernel", 5),
+    ("mc-leave-many-100000", "mc-leave-many-100000", "kernel", 5),
+    ("mc-join-one-100000", "mc-join-one-1000", "chimney", 0.5),
+    ("mc6-join-one-100000", "mc6-join-one-1000", "chimney", 0.5),
+    ("mc-rejoin-among-100000", "mc-rejoin-among-1000", "chimney", None),
+    ("mc-source-one-10000", "mc-source-one-10000", "kernel", 50),
+    ("mc-source-scattered-10000", "mc-source-scattered-10000", "kernel", 50),
+    ("mc-source-set-10000", "mc-source-set-10000", "kernel", 50),
+    ("mc-check-1", "mc-check-1", "kernel", None),
+    ("mc-check-1000", "mc-check-1000", "kernel", None),
+    ("mc-check-10000", "mc-check-10000", "kernel", 200),
+    ("mc-deliver-others-10000", "mc-deliver-others-0", "chimney", 0.83),
+    ("mc6-deliver-others-10000", "mc6-deliver-others-0", "chimney", 0.83),
+    ("mc-deliver-others-10000", "mc-deliver-others-10000", "kernel", None),
+    ("mc-membership-bytes-0", "mc-membership-bytes-0", "kernel", None),
     ("tap-echo-128", "tap-echo-128", "ceiling", 0.9),
     ("tap-echo-128", "tap-echo-128", "lwip", None),
     ("tap-echo-1", "tap-echo-1", "lwip", 1.0),
@@ -68,6 +85,10 @@ def in_process():
         if peer("dpdk-lpm6"):
             collect([peer("dpdk-lpm6"), SECONDS], number)
         collect([BENCH, "forward", SECONDS], number)
+        collect([BENCH, "multicast", SECONDS], number)
+        if number == 0 and os.geteuid() == 0 and peer("kernel-multicast"):
+            # 100,000 joins of one socket take the kernel half a minute, so that it is asked once.
+            collect([peer("kernel-multicast"), SECONDS], number)
     collect([BENCH, "memory"], 0)
     for number in range(min(ROUNDS, 3)):
         campus(number)

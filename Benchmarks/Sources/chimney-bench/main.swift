@@ -12,5 +12,6 @@ case "forward": try benchForwarding(seconds: seconds)
 case "lpm": try benchPrefixLookup(seconds: seconds)
 case "checksum": benchChecksum(seconds: seconds)
 case "memory": try benchMemory()
-default: print("usage: chimney-bench udp-pipe|forward|lpm|checksum|memory [SECONDS]")
+case "multicast": try benchMulticast(seconds: seconds)
+default: print("usage: chimney-bench udp-pipe|forward|lpm|checksum|memory|multicast [SECONDS]")
 }

@@ -9,8 +9,10 @@ extension HostMemberships {
         _ group: Address, on interface: UInt32, socket: UInt32
     ) throws(MembershipError) -> FilterChange<Address>? {
         try check(interface)
+        // Looked up first, so that the waits for the tables' memory overlap.
+        let place = filters.place(of: group, on: interface)
         let change = try sockets.join(group, on: interface, socket: socket)
-        return filters.socketChanged(change, of: group, on: interface)
+        return filters.socketChanged(change, of: group, on: interface, at: place)
     }
 
     /// The socket leaves a group, however it joined it (`IP_DROP_MEMBERSHIP`, `MCAST_LEAVE_GROUP`).
@@ -19,8 +21,10 @@ extension HostMemberships {
         _ group: Address, on interface: UInt32, socket: UInt32
     ) throws(MembershipError) -> FilterChange<Address>? {
         try check(interface)
+        // Looked up first, so that the waits for the tables' memory overlap.
+        let place = filters.place(of: group, on: interface)
         let change = try sockets.leave(group, on: interface, socket: socket)
-        return filters.socketChanged(change, of: group, on: interface)
+        return filters.socketChanged(change, of: group, on: interface, at: place)
     }
 
     /// The socket wants what one source sends to a group (`IP_ADD_SOURCE_MEMBERSHIP`, `MCAST_JOIN_SOURCE_GROUP`).

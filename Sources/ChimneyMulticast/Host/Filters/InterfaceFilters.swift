@@ -70,8 +70,21 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
     public mutating func socketChanged(
         _ change: MembershipChange<Address>, of group: Address, on interface: UInt32
     ) -> FilterChange<Address>? {
+        socketChanged(change, of: group, on: interface, at: place(of: group, on: interface))
+    }
+
+    @inlinable
+    func place(of group: Address, on interface: UInt32) -> UInt32? {
+        places[InterfaceGroup(interface: interface, group: group)]
+    }
+
+    /// A socket's filter changed, for a group whose place was looked up before.
+    @inlinable
+    mutating func socketChanged(
+        _ change: MembershipChange<Address>, of group: Address, on interface: UInt32, at known: UInt32?
+    ) -> FilterChange<Address>? {
         let key = InterfaceGroup(interface: interface, group: group)
-        let place = places[key].map(Int.init) ?? insert(key)
+        let place = known.map(Int.init) ?? insert(key)
         let result = groups[place].apply(change)
         if groups[place].sockets == 0 { remove(key, at: place) }
         return result
@@ -119,11 +132,15 @@ struct InterfaceGroup<Address: InternetAddress>: FlowKey {
 
 extension FlowHasher {
     /// The hash of a group and what else the key has.
+    ///
+    /// Groups that follow one another lie beside one another, four at a time: they are joined together and sent to
+    /// together, and are then found with one cache miss instead of four.
     @inlinable
     func hash<Address: InternetAddress>(group: Address, _ rest: UInt64) -> UInt64 {
         let low = UInt64(truncatingIfNeeded: group.bits)
-        guard Address.bitWidth > 64 else { return hash(low, rest) }
-        return hash(hash(UInt64(truncatingIfNeeded: group.bits >> 64), low), rest)
+        var block = hash(low &>> 2, rest)
+        if Address.bitWidth > 64 { block = hash(UInt64(truncatingIfNeeded: group.bits >> 64), block) }
+        return block &<< 2 | low & 3
     }
 }
 
