@@ -82,6 +82,11 @@ until_true() {
     done
 }
 
+# has, lacks PATTERN COMMAND...: whether the words of the command hold the pattern, read to their end: a pipe that is
+# closed before would fail its writer, and with it the question.
+has() { grep -qE -- "$1" <<<"$("${@:2}" 2>&1)"; }
+lacks() { ! has "$@"; }
+
 # Namespaces ---------------------------------------------------------------------------------------------------------
 
 # add_namespace NAME [4|6]: its kernel speaks IPv6 only where that is the family.
@@ -118,8 +123,8 @@ settle() {
     for name in "$@"; do until_true 10 kernel_has_settled "$name" || true; done
     until_true 10 chimney_has_settled || true
 }
-kernel_has_settled() { ! ip -n "$prefix-$1" -6 addr show tentative | grep -q inet6; }
-chimney_has_settled() { ! ask ifconfig | grep -q tentative; }
+kernel_has_settled() { lacks inet6 ip -n "$prefix-$1" -6 addr show tentative; }
+chimney_has_settled() { lacks tentative ask ifconfig; }
 
 # A running chimney --------------------------------------------------------------------------------------------------
 
