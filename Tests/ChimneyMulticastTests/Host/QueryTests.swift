@@ -138,14 +138,17 @@ import Testing
     }
 
     @Test func noAnswerIsImmediateEvenWhenAQueryAllowsNoTime() {
+        var waits: [TimeSpan] = []
         for seed in Seeds.chosen(count: 50) {
             var host = settled(seed: seed)
             let asked = host.now
             host.ask(within: .zero)
             let sent = host.run(.seconds(2))
             #expect(sent.reports() == [whole])
-            #expect(sent.allSatisfy { $0.at > asked && $0.at <= asked + .milliseconds(10) })
+            waits += sent.map { $0.at - asked }
         }
+        #expect(waits.allSatisfy { $0 > .zero && $0 <= .milliseconds(10) })
+        #expect(waits.contains { $0 > .milliseconds(5) })
     }
 
     @Test func robustnessIsTheQueriersUntilItSaysNoneAndNeverWhenItIsPinned() {
@@ -177,7 +180,7 @@ import Testing
         #expect(shown.groups.map(\.group) == [g1, g2, g3])
     }
 
-    @Test func alongAnswerIsSpreadOverTheTimeTheQueryAllows() {
+    @Test func aLongAnswerIsSpreadOverTheTimeTheQueryAllows() {
         var host = igmpHost { $0.groupsPerAnswerMax = 100 }
         let groups = (0..<1_000).map { IPv4Address(bits: 0xEF09_0000 + $0) }
         for group in groups { host.join(group) }

@@ -50,6 +50,19 @@ import Testing
         #expect(host.run(.seconds(5)).reports() == [record, record])
     }
 
+    @Test func changesThatFollowEachOtherWithinTheGatherTimeShareAReportAndLaterOnesDoNot() {
+        var host = igmpHost()
+        host.join(group)
+        host.run(.milliseconds(9))
+        host.join(other)
+        #expect(
+            host.run(.milliseconds(1)).reports() == [[IGMPRecord(.toExclude, other), IGMPRecord(.toExclude, group)]])
+        host.join(IPv4Address(239, 9, 1, 3))
+        let later = host.run(.milliseconds(10))
+        #expect(later.last?.at == .zero + .milliseconds(20))
+        #expect(later.last?.records == [IGMPRecord(.toExclude, IPv4Address(239, 9, 1, 3))])
+    }
+
     @Test func aJoinAndItsLeaveInOneBurstTellTheLeaveAndTheOtherWayRoundTheJoin() {
         var host = igmpHost()
         host.join(group)
@@ -206,10 +219,25 @@ import Testing
         for index in 100..<250 as Range<UInt32> {
             wanted.append(IPv4Address(bits: 0x0A01_0000 + index))
             host.want(SourceFilter(.include, wanted), of: group)
+            #expect(host.machine.listing.groups.allSatisfy { $0.pendingCount <= 100 })
         }
         let sent = host.run(.seconds(5)).reports()
         #expect(sent.first == [IGMPRecord(.toInclude, group, wanted)])
         #expect(sent.count >= 2)
+    }
+
+    @Test func changesThatPileUpOverSeveralReportsAreToldAsTheWholeList() {
+        var host = igmpHost {
+            $0.pendingSourcesMax = 100
+            $0.robustness = 7
+        }
+        let sources = (0..<120).map { IPv4Address(bits: 0x0A01_0000 + $0) }
+        host.want(SourceFilter(.include, sources[..<60]), of: group)
+        #expect(host.run(.milliseconds(10)).reports() == [[IGMPRecord(.allow, group, Array(sources[..<60]))]])
+        host.want(SourceFilter(.include, sources), of: group)
+        #expect(host.run(.milliseconds(10)).reports().last == [IGMPRecord(.toInclude, group, sources)])
+        host.run(.seconds(20))
+        #expect(host.machine.deadline == nil)
     }
 
     @Test func sourcesThatComeAndGoAllTheTimeAreRememberedOnce() {

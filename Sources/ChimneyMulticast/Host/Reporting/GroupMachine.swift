@@ -49,6 +49,9 @@ package struct GroupMachine<Address: MembershipAddress>: Sendable {
     /// Whether a change has to be told, or told again.
     package var hasChanges: Bool { modeRepeats > 0 || !changed.isEmpty || !repeats.isEmpty }
 
+    /// How many sources wait to be told one by one.
+    package var pendingCount: Int { changed.count + repeats.count }
+
     /// How often the last change has still to be told.
     package func repeatsLeft(robustness: Int) -> Int {
         let sources = repeats.reduce(0) { max($0, Int($1.left)) }

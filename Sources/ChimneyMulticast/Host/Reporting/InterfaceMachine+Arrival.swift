@@ -6,6 +6,8 @@ extension InterfaceMachine {
     ///
     /// - Returns: why it came to nothing, `nil` when it did not.
     @discardableResult
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func messageArrived(
         _ bytes: RawSpan, in packet: MembershipPacket<Address>, at now: Instant, using random: inout StackRandom,
         output: inout MembershipOutput<Address>

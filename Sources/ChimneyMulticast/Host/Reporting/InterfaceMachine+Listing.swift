@@ -31,6 +31,8 @@ public struct GroupMembership<Address: MembershipAddress>: Hashable, Sendable {
     public var filter: SourceFilter<Address>
     /// How often a change has still to be told.
     public var repeatsLeft: Int
+    /// How many sources wait to be told one by one; some may be counted twice.
+    public var pendingCount: Int
     /// When it is told next.
     public var changeDue: Instant?
     /// When a question about the group is answered.
@@ -56,7 +58,8 @@ extension InterfaceMachine {
             groups.append(
                 GroupMembership(
                     group: slot.machine.group, filter: slot.machine.filter, repeatsLeft: repeatsLeft,
-                    changeDue: shown(slot.changeDue), answerDue: shown(slot.answerDue),
+                    pendingCount: slot.machine.pendingCount, changeDue: shown(slot.changeDue),
+                    answerDue: shown(slot.answerDue),
                     askedCount: slot.machine.askedCount, isLastReporter: slot.isLastReporter))
         }
         groups.sort { $0.group < $1.group }

@@ -94,6 +94,8 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     /// The merged filter of a group changed.
     ///
     /// - Complexity: O(1) and what ``GroupMachine/filterChanged(_:robustness:pendingSourcesMax:)`` costs.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func filterChanged(_ change: FilterChange<Address>, of group: Address, at now: Instant) {
         guard settings.isReported(group) else { return }
         guard let place = place(of: group) else {
@@ -129,6 +131,8 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     /// The link is there, again or for the first time: all groups are told as if they were new.
     ///
     /// The same is due when the interface got its first address, before which reports came from none.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func linkWentUp(at now: Instant) {
         isUp = true
         var place = newest
@@ -145,6 +149,8 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     }
 
     /// The link is gone, and with it what queriers said and all that was due.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func linkWentDown(at now: Instant, output: inout MembershipOutput<Address>) {
         isUp = false
         querierRobustness = nil
@@ -168,6 +174,8 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     // MARK: - Time
 
     /// Does what is due; early and late calls do no harm.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func timerFired(
         at now: Instant, using random: inout StackRandom, output: inout MembershipOutput<Address>
     ) {
