@@ -39,6 +39,86 @@ extension Script {
         return packet
     }
 
+    /// An IPv6 packet of these choices, its lengths and checksums right unless a choice says otherwise; ICMPv6 errors
+    /// are about `quote`.
+    mutating func ipv6Packet(about quote: [UInt8]) -> [UInt8] {
+        let shape = byte()
+        let source = ipv6Address()
+        let destination = ipv6Address()
+        let upper: UInt8 = shape & 1 == 0 ? 17 : shape & 2 == 0 ? 58 : byte()
+        var hopLimit: UInt8 = shape & 4 == 0 ? 64 : byte()
+        var payload: [UInt8]
+        switch upper {
+        case 17:
+            payload = be(port()) + be(port()) + [0, 0, 0, 0] + body(shape)
+            payload.replaceSubrange(4..<6, with: be(UInt16(payload.count)))
+        case 58:
+            let type = choice([128, 129, 1, 2, 3, 4, 133, 134, 135, 135, 136, 136, 137, byte()])
+            payload = [type, byte() & 7, 0, 0]
+            switch type {
+            case 1...4: payload += be(UInt32(half())) + quote
+            case 133...137:
+                if shape & 8 == 0 { hopLimit = 255 }
+                payload += discovery(type)
+            default: payload += be(word()) + body(shape)
+            }
+        default:
+            payload = body(shape)
+        }
+        let ends = be(source.bits) + be(destination.bits)
+        let sum = checksum(ends + be(UInt32(payload.count)) + [0, 0, 0, upper] + payload)
+        if upper == 17 { payload.replaceSubrange(6..<8, with: be(sum == 0 ? 0xFFFF : sum)) }
+        if upper == 58 { payload.replaceSubrange(2..<4, with: be(sum)) }
+        var numbers: [UInt8] = []
+        var headers: [[UInt8]] = []
+        let count = shape & 16 == 0 ? 0 : Int(byte() % 11)
+        for _ in 0..<count {
+            numbers.append(choice([0, 43, 44, 60, 60, 51, 135]))
+            headers.append(extensionHeader(numbers[numbers.count - 1]))
+        }
+        numbers.append(upper)
+        let chain = zip(headers, numbers.dropFirst()).flatMap { [$1] + $0 }
+        var packet = [0x60 | byte() & 0xF, byte(), 0, 0] + be(UInt16(truncatingIfNeeded: chain.count + payload.count))
+        packet += [numbers[0], hopLimit] + ends + chain + payload
+        if shape & 128 != 0 { packet[Int(half()) % packet.count] ^= 1 << (byte() & 7) }
+        return packet
+    }
+
+    /// What follows the first four bytes of a message of discovery: fixed fields, an address or two, options.
+    private mutating func discovery(_ type: UInt8) -> [UInt8] {
+        var message = take(4)
+        message += [UInt8](repeating: 0, count: 4 - message.count)
+        switch type {
+        case 134: message += be(word()) + be(word())
+        case 135, 136: message += be(ipv6Address().bits)
+        case 137: message += be(ipv6Address().bits) + be(ipv6Address().bits)
+        default: break
+        }
+        for _ in 0..<byte() % 4 {
+            switch byte() % 6 {
+            case 0: message += [1, 1] + six(mac())
+            case 1: message += [2, 1] + six(mac())
+            case 2:
+                message += [3, 4, byte() % 130, byte()] + be(word()) + be(word()) + [0, 0, 0, 0]
+                message += be(ipv6Address().bits)
+            case 3: message += [5, 1, 0, 0] + be(UInt32(half()))
+            case 4: message += [14, 1] + six(mac())
+            default: message += [byte(), byte() % 5] + take(6)
+            }
+        }
+        return message
+    }
+
+    /// An extension header without its first byte.
+    private mutating func extensionHeader(_ number: UInt8) -> [UInt8] {
+        if number == 44 { return [0] + be(half()) + be(UInt32(byte() & 3)) }
+        let units = number == 51 ? 1 : Int(byte() & 3)
+        let rest = take(units * 8 + 6)
+        // The authentication header counts in units of four bytes, two of them not.
+        let length = number == 51 ? UInt8(2) : UInt8(units)
+        return [length] + rest + [UInt8](repeating: 0, count: units * 8 + 6 - rest.count)
+    }
+
     /// Bytes of the input, or many that cost it only two.
     private mutating func body(_ shape: UInt8) -> [UInt8] {
         if shape & 32 == 0 { return take(Int(byte() & 63)) }
@@ -59,16 +139,17 @@ extension Script {
     }
 
     /// An Ethernet header for an interface whose link address is `mac`.
-    mutating func header(to mac: MACAddress) -> [UInt8] {
+    mutating func header(to mac: MACAddress, isIPv6: Bool = false) -> [UInt8] {
         let chosen = byte()
         let target: MACAddress
         switch chosen & 7 {
         case 5: target = .broadcast
-        case 6: target = MACAddress(group: .allSystems)
+        case 6: target = isIPv6 ? MACAddress(group: IPv6Address.allNodes) : MACAddress(group: IPv4Address.allSystems)
         case 7: target = self.mac()
         default: target = mac
         }
-        return six(target) + six(MACAddress(bits: 0x0200_0000_0010)) + be(UInt16(chosen == 255 ? half() : 0x0800))
+        let etherType: UInt16 = chosen == 255 ? half() : isIPv6 ? 0x86DD : 0x0800
+        return six(target) + six(MACAddress(bits: 0x0200_0000_0010)) + be(etherType)
     }
 }
 

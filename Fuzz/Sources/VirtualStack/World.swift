@@ -53,30 +53,51 @@ struct World: ~Copyable {
         settings.arp.neighbors.pendingPacketsMax = 4
         settings.arp.neighbors.pendingBytesMax = 8_192
         settings.arp.addressesMax = flags & 4 != 0 ? 4 : 3
+        settings.ndp.neighbors = settings.arp.neighbors
+        settings.ndp.neighbors.overrideHold = .zero
+        let modes = script.byte()
+        settings.duplicateDetection = [.off, .on, .optimistic, .off][Int(modes & 3)]
         isForwarding = settings.forwarding
         // Runs follow one another on one thread.
         pool = flags & 8 != 0 ? unsafe smallPool : unsafe widePool
         stack = VirtualStack(name: "fuzzed", settings: settings, pool: pool, random: StackRandom(seed: 1))
         interfaces = [InterfaceIndex(rawValue: 1)]
         mtuMax[interfaces[0]] = 65_535
-        attach("eth0", .ethernet, mtu: 1_500, IPv4Address(10, 0, 0, 1), probing: false)
+        attach("eth0", .ethernet, mtu: 1_500, IPv4Address(10, 0, 0, 1), probing: false, Self.mode(modes >> 2))
         attach(
-            "eth1", .ethernet, mtu: flags & 16 != 0 ? 9_000 : 576, IPv4Address(10, 0, 1, 1), probing: flags & 32 != 0)
-        attach("tun0", .ip, mtu: flags & 64 != 0 ? 68 : 1_400, IPv4Address(10, 0, 2, 1), probing: false)
+            "eth1", .ethernet, mtu: flags & 16 != 0 ? 9_000 : 576, IPv4Address(10, 0, 1, 1), probing: flags & 32 != 0,
+            Self.mode(modes >> 4))
+        attach(
+            "tun0", .ip, mtu: flags & 64 != 0 ? 68 : 1_400, IPv4Address(10, 0, 2, 1), probing: false,
+            Self.mode(modes >> 6))
         let gateway = IPv4NextHop.gateway(IPv4Address(10, 0, 0, 254), on: interfaces[1].rawValue)
         try? stack.addRoute(IPv4Route(Prefix(.any, length: 0), gateway))
+        let router = IPv6Address(high: 0x2001_0DB8_0000_0000, low: 0xFE)
+        try? stack.addRoute(IPv6Route(.all, .gateway(router, on: interfaces[1].rawValue)))
+    }
+
+    private static func mode(_ bits: UInt8) -> IPv6Mode {
+        switch bits & 3 {
+        case 0, 1: .manual
+        case 2: .automatic
+        default: .off
+        }
     }
 
     private mutating func attach(
-        _ name: String, _ kind: LinkKind, mtu: Int, _ address: IPv4Address, probing: Bool
+        _ name: String, _ kind: LinkKind, mtu: Int, _ address: IPv4Address, probing: Bool, _ mode: IPv6Mode
     ) {
         let mac = MACAddress(bits: 0x0200_0000_0000 | UInt64(interfaces.count))
-        let description = InterfaceDescription(name: name, kind: kind, mac: mac, mtu: mtu, detectsConflicts: probing)
+        let description = InterfaceDescription(
+            name: name, kind: kind, mac: mac, mtu: mtu, detectsConflicts: probing, ipv6: mtu < 1_280 ? .off : mode)
         guard let index = try? stack.attach(description, at: now) else { return }
         if !interfaces.contains(index) { interfaces.append(index) }
         macs[index] = mac
         mtuMax[index] = max(mtu, mtuMax[index] ?? 0)
         try? stack.addAddress(address, prefixLength: 24, to: index, at: now)
+        let net = UInt64(address.bits >> 8 & 0xFF)
+        let other = IPv6Address(high: 0x2001_0DB8_0000_0000 | net, low: UInt64(address.bits & 0xFF))
+        try? stack.addAddress(other, prefixLength: 64, to: index, at: now)
     }
 
     mutating func run() {
@@ -142,15 +163,16 @@ struct World: ~Copyable {
         demand(queue.isEmpty, "the stack takes every frame")
     }
 
-    private mutating func framed(_ packet: [UInt8], _ index: InterfaceIndex) -> [UInt8] {
+    private mutating func framed(_ packet: [UInt8], _ index: InterfaceIndex, isIPv6: Bool = false) -> [UInt8] {
         guard let mac = macs[index], index != interfaces[3] else { return packet }
-        return script.header(to: mac) + packet
+        return script.header(to: mac, isIPv6: isIPv6) + packet
     }
 
     private mutating func receivePacket(copies: Int) {
         let index = interface()
-        let packet = script.packet(about: lastSent)
-        give(framed(packet, index), to: index, copies: copies)
+        let isIPv6 = script.byte() & 1 != 0
+        let packet = isIPv6 ? script.ipv6Packet(about: lastSent) : script.packet(about: lastSent)
+        give(framed(packet, index, isIPv6: isIPv6), to: index, copies: copies)
     }
 
     private mutating func receiveARP() {
@@ -248,13 +270,15 @@ struct World: ~Copyable {
                 }
                 consume(message.operation)
             } else {
-                demand(etherType == 0x0800, "the stack speaks IPv4 and ARP")
+                demand(etherType == 0x0800 || etherType == 0x86DD, "the stack speaks IPv4, IPv6 and ARP")
+                demand(frame[14] >> 4 == (etherType == 0x0800 ? 4 : 6), "the frame's type is that of its packet")
                 inspect(packet: Array(frame[14...]), index)
             }
         }
     }
 
     private mutating func inspect(packet: [UInt8], _ index: InterfaceIndex) {
+        if packet.first.map({ $0 >> 4 }) == 6 { return inspect(ipv6: packet, index) }
         guard let view = try? IPv4View(unsafe packet.span.bytes) else {
             preconditionFailure("a packet of ours is IPv4")
         }
@@ -274,6 +298,29 @@ struct World: ~Copyable {
         guard view.protocol == .udp, payload[6] != 0 || payload[7] != 0 else { return }
         let pseudo = be(view.source.bits) + be(view.destination.bits) + [0, 17] + be(UInt16(payload.count))
         demand(checksum(pseudo + payload) == 0, "the UDP checksum is right: \(packet)")
+    }
+
+    private mutating func inspect(ipv6 packet: [UInt8], _ index: InterfaceIndex) {
+        guard let view = try? IPv6View(unsafe packet.span.bytes) else {
+            preconditionFailure("a packet of ours is IPv6")
+        }
+        demand(Int(view.totalLength) == packet.count, "the length is that of the packet: \(packet)")
+        demand(packet.count <= mtuMax[index] ?? 0, "the packet fits the MTU: \(packet)")
+        demand(!view.destination.isLoopback && !view.destination.isAny, "no packet to loopback travels: \(packet)")
+        demand(view.destination.mappedIPv4 == nil, "no packet to a mapped address travels: \(packet)")
+        lastSent = Array(packet.prefix(80))
+        guard !isForwarding else { return }
+        let isDiscovery = view.nextHeader == .icmpv6 && packet.count > 40 && (133...137).contains(packet[40])
+        // Only who has no address yet asks without one (RFC 4861 §4.1, §4.3).
+        demand(view.source.isValidSource || isDiscovery && view.source.isAny, "a host has the source: \(packet)")
+        demand(!isDiscovery || view.hopLimit == 255, "discovery stays on its link: \(packet)")
+        let payload = Array(packet[40...])
+        let number = view.nextHeader.rawValue
+        guard number == 17 || number == 58 else { return }
+        demand(number == 58 || payload[6] != 0 || payload[7] != 0, "a datagram over IPv6 has a checksum: \(packet)")
+        let ends = be(view.source.bits) + be(view.destination.bits)
+        let sum = checksum(ends + be(UInt32(payload.count)) + [0, 0, 0, number] + payload)
+        demand(sum == 0, "the checksum is right: \(packet)")
     }
 
     // MARK: Time
@@ -359,6 +406,7 @@ struct World: ~Copyable {
         options.dontFragment = flags & 2 != 0
         options.sharesAddress = flags & 4 != 0
         options.checksum = flags & 8 == 0
+        options.onlyIPv6 = flags & 64 != 0
         if flags & 16 != 0 { options.timeToLive = script.byte() }
         if flags & 32 != 0 { options.receiveBytesMax = Int(script.half()) }
         stack.setOptions(options, of: socket)
@@ -379,8 +427,8 @@ struct World: ~Copyable {
         consume(stack.takeEchoReplies(identifier))
         let size = shape & 8 == 0 ? Int(script.byte()) : Int(script.half())
         try? stack.sendEcho(
-            identifier, to: .v4(script.address()), sequence: script.half(), byteCount: size, fib: Int(shape >> 6),
-            at: now)
+            identifier, to: script.anyAddress(), zone: UInt32(script.byte() & 3), sequence: script.half(),
+            byteCount: size, fib: Int(shape >> 6), at: now)
     }
 
     // MARK: Configuration
@@ -402,12 +450,14 @@ struct World: ~Copyable {
             if index != interfaces[3] { try? stack.detach(index, at: now) }
         default:
             let (name, host) = ("new\(script.byte() % 4)", script.byte())
-            attach(name, .ethernet, mtu: 1_000, IPv4Address(10, 0, 4, host), probing: true)
+            let mode = Self.mode(script.byte())
+            attach(name, .ethernet, mtu: mode == .off ? 1_000 : 1_300, IPv4Address(10, 0, 4, host), probing: true, mode)
         }
     }
 
     private mutating func changeAddress() {
         let index = interface()
+        if script.byte() & 1 != 0 { return changeIPv6Address(index) }
         let address = script.address()
         if script.byte() & 1 == 0 {
             // The scene's broadcast addresses stay such.
@@ -418,7 +468,38 @@ struct World: ~Copyable {
         }
     }
 
+    private mutating func changeIPv6Address(_ index: InterfaceIndex) {
+        let address = script.ipv6Address()
+        if script.byte() & 1 == 0 {
+            try? stack.addAddress(address, prefixLength: Int(script.byte() % 130), to: index, at: now)
+        } else {
+            try? stack.removeAddress(address, from: index, at: now)
+        }
+    }
+
+    private mutating func changeIPv6Routes() {
+        let shape = script.byte()
+        let prefix = IPv6Prefix(script.ipv6Address(), length: Int(script.byte() % 129))
+        let fib: FIBChoice = shape & 64 == 0 ? .all : .one(Int(shape >> 7) * 2 + 1)
+        let index = interface().rawValue
+        let hop: IPv6NextHop
+        switch shape & 7 {
+        case 0: hop = .connected(on: index)
+        case 1, 2, 7: hop = .gateway(script.ipv6Address(), on: index)
+        case 3: hop = .local(on: index)
+        case 4: hop = .blackhole
+        case 5: hop = .unreachable
+        default: hop = .prohibited
+        }
+        if shape & 8 == 0 {
+            try? stack.addRoute(IPv6Route(prefix, hop, metric: UInt32(shape >> 4 & 3)), fib: fib)
+        } else {
+            _ = try? stack.removeRoutes(to: prefix, fib: fib)
+        }
+    }
+
     private mutating func changeRoutes() {
+        if script.byte() & 1 != 0 { return changeIPv6Routes() }
         let shape = script.byte()
         let prefix = IPv4Prefix(script.address(), length: Int(script.byte() % 33))
         let fib: FIBChoice = shape & 64 == 0 ? .all : .one(Int(shape >> 7) * 2 + 1)
@@ -442,6 +523,16 @@ struct World: ~Copyable {
 
     private mutating func changeNeighbors() {
         let index = interface()
+        if script.byte() & 1 != 0 {
+            let address = script.ipv6Address()
+            switch script.byte() % 4 {
+            case 0: try? stack.setNeighbor(address, on: index, to: script.mac(), at: now)
+            case 1: stack.removeNeighbor(address, on: index, at: now)
+            case 2: stack.flushIPv6Neighbors(on: index, at: now)
+            default: try? stack.setNeighborProxy([IPv6Prefix(address, length: Int(script.byte() % 129))], on: index)
+            }
+            return consume(stack.ipv6Neighbors(at: now))
+        }
         let address = script.address()
         switch script.byte() % 4 {
         case 0: try? stack.setNeighbor(address, on: index, to: script.mac(), at: now)
@@ -454,8 +545,9 @@ struct World: ~Copyable {
 
     private mutating func explain() {
         let shape = script.byte()
-        var query = FlowQuery(to: .v4(script.address()))
-        if shape & 1 != 0 { query.source = .v4(script.address()) }
+        var query = FlowQuery(to: script.anyAddress())
+        query.zone = UInt32(script.byte() & 3)
+        if shape & 1 != 0 { query.source = script.anyAddress() }
         if shape & 2 != 0 { query.arrivesOn = interface() }
         if shape & 4 != 0 { query.ipProtocol = script.byte() }
         if shape & 8 != 0 { query.timeToLive = script.byte() }
