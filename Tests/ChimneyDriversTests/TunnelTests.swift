@@ -287,6 +287,45 @@
             }
         }
 
+        @Test func kernelSideTakesIPv6AddressesUnlessItsIPv6IsOff() {
+            _ = Namespace.run {
+                let tap = try TAPDriver(name: "chim1")
+                let interface = try KernelInterface(name: tap.name)
+                let address = IPv6Address(high: 0xFD07 << 48, low: 1)
+                for _ in 0..<2 { try interface.addAddress(address, prefixLength: 64) }
+                // Address, index, prefix length in hexadecimal, and more.
+                let listed = Self.content(of: "/proc/thread-self/net/if_inet6").split(separator: "\n").map {
+                    $0.split(separator: " ")
+                }
+                let line = try #require(listed.first { $0.last == "chim1" })
+                #expect(line[0] == "fd070000000000000000000000000001" && line[2] == "40")
+                #expect(listed.count { $0.last == "chim1" } == 1)
+                Self.write("1", to: "/proc/sys/net/ipv6/conf/chim1/disable_ipv6")
+                #expect(throws: DriverOpenError.system(call: "SIOCSIFADDR", errno: EACCES)) {
+                    try interface.addAddress(address, prefixLength: 64)
+                }
+                #expect(throws: DriverOpenError.noSuchDevice("none0")) {
+                    try KernelInterface(name: "none0").addAddress(address, prefixLength: 64)
+                }
+            }
+        }
+
+        private static func content(of path: String) -> String {
+            let file = unsafe open(path, O_RDONLY)
+            defer { close(file) }
+            var bytes = [UInt8](repeating: 0, count: 65_536)
+            // Invariant: the kernel fills at most what the buffer holds.
+            let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        }
+
+        private static func write(_ text: String, to path: String) {
+            let file = unsafe open(path, O_WRONLY)
+            defer { close(file) }
+            var bytes = Array(text.utf8)
+            _ = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+        }
+
         @Test func deviceTakenOverWithoutOffloadGetsCompleteChecksums() {
             _ = Namespace.run {
                 let pool = PacketPool()

@@ -19,6 +19,22 @@ host_bed() {
     stop_chimney "$bed"
 }
 
+# tun_bed 4|6: the same over a device without link addresses and neighbours.
+tun_bed() {
+    local bed=tun
+    [ "$1" = 4 ] || bed=tun6
+    echo "== a host over tun, IPv$1"
+    host_words "$1"
+    add_namespace "$bed-k" "$1"
+    host_file "$bed" "driver: tun" "device: chim0" "kernel: $theirs/$length"
+    start_chimney "$bed" "$bed-k" || return 0
+    settle "$bed-k"
+    host_pings "$bed"
+    host_udp "$bed"
+    expect "$bed: netstat -s: no packet lost without a name" 5 "held, and the queues hold as many" ask netstat -s
+    stop_chimney "$bed"
+}
+
 # host_words 4|6: what the checks say in a family.
 host_words() {
     if [ "$1" = 4 ]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Linux kernel on the other end of the wire: chimney on a TAP device and on a veth pair, in network namespaces.
 #
-#   Tests/InteropTests/run.sh [-4|-6] [tap] [afpacket] [forward] [pmtu] [ipv6]
+#   Tests/InteropTests/run.sh [-4|-6] [tap] [tun] [afpacket] [forward] [pmtu] [ipv6]
 #
 # All beds run when none is named, each but ipv6 over both families when none is.
 #
@@ -55,7 +55,7 @@ families=(4 6)
 case ${1:-} in
 -4 | -6) families=("${1#-}") && shift ;;
 esac
-[ $# -gt 0 ] || set -- tap afpacket forward pmtu ipv6
+[ $# -gt 0 ] || set -- tap tun afpacket forward pmtu ipv6
 for bed in "$@"; do
     if [ "$bed" = ipv6 ]; then
         ipv6_bed
@@ -64,9 +64,10 @@ for bed in "$@"; do
     for family in "${families[@]}"; do
         case $bed in
         tap | afpacket) host_bed "$bed" "$family" ;;
+        tun) tun_bed "$family" ;;
         forward) forward_bed afpacket "$family"; forward_bed tap "$family" ;;
         pmtu) pmtu_bed 1400 "$family"; pmtu_bed 1280 "$family" ;;
-        *) echo "there is no bed '$bed'; there are tap, afpacket, forward, pmtu and ipv6" >&2; exit 2 ;;
+        *) echo "there is no bed '$bed'; there are tap, tun, afpacket, forward, pmtu and ipv6" >&2; exit 2 ;;
         esac
     done
 done
