@@ -62,10 +62,11 @@ package struct GroupMachine<Address: MembershipAddress>: Sendable {
 
     /// What is wanted changed; it has to be told `robustness` times.
     ///
+    /// - Returns: whether anything is wanted now.
     /// - Complexity: O(log n) and a move of bytes for one source; a change of mode is as long as its list.
     package mutating func filterChanged(
         _ change: FilterChange<Address>, robustness: Int, pendingSourcesMax: Int
-    ) {
+    ) -> Bool {
         switch (reporting, change) {
         case (.whole, _):
             take(change, robustness: robustness)
@@ -81,6 +82,7 @@ package struct GroupMachine<Address: MembershipAddress>: Sendable {
             if let change { take(change, robustness: robustness) }
         }
         if changed.count > pendingSourcesMax { shorten(robustness: robustness, pendingSourcesMax: pendingSourcesMax) }
+        return !filter.isNone
     }
 
     private mutating func take(_ change: FilterChange<Address>, robustness: Int) {

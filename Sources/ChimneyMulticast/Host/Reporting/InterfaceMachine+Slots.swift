@@ -21,10 +21,8 @@ struct GroupSlot<Address: MembershipAddress> {
     /// Whether the last report about the group on the link, as far as we know, was ours (RFC 2236 §3).
     var isLastReporter = false
     var isFree = false
-
-    var isJoined: Bool { !machine.filter.isNone }
-    /// Whether nothing would be lost with the slot.
-    var isIdle: Bool { !isJoined && changeDue == .never && answerDue == .never && machine.isListReported }
+    /// Whether anything is wanted of the group, so that asking does not copy its filter.
+    var isJoined = false
 }
 
 /// A group as what it is found by.
@@ -45,12 +43,11 @@ extension InterfaceMachine {
             settings.isSourceSpecific(group) ? .sourceSpecific : settings.isLightweight ? .lightweight : .whole
         let place = firstFree >= 0 ? Int(firstFree) : slots.count
         guard places.insert(UInt32(place), for: GroupKey(group: group)) else { return nil }
-        let slot = GroupSlot(machine: GroupMachine(group, reporting: reporting))
         if firstFree >= 0 {
             firstFree = slots[place].next
-            slots[place] = slot
+            slots[place] = GroupSlot(machine: GroupMachine(group, reporting: reporting))
         } else {
-            slots.append(slot)
+            slots.append(GroupSlot(machine: GroupMachine(group, reporting: reporting)))
         }
         link(place)
         return place
@@ -79,7 +76,9 @@ extension InterfaceMachine {
 
     /// Gives the slot back when nothing is wanted of its group and nothing is left to say.
     mutating func freeIfIdle(_ place: Int) {
-        guard !slots[place].isFree, slots[place].isIdle else { return }
+        guard !slots[place].isFree, !slots[place].isJoined, slots[place].changeDue == .never,
+            slots[place].answerDue == .never, slots[place].machine.isListReported
+        else { return }
         unlink(place)
         _ = places.remove(GroupKey(group: slots[place].machine.group))
         slots[place] = GroupSlot(machine: GroupMachine(Address(bits: 0)))

@@ -103,10 +103,10 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
             return
         }
         let wasJoined = slots[place].isJoined
-        slots[place].machine.filterChanged(
+        let isJoined = slots[place].machine.filterChanged(
             change, robustness: robustness, pendingSourcesMax: settings.pendingSourcesMax)
-        let isJoined = slots[place].isJoined
-        if !isJoined { forgetQuestions(of: place) }
+        slots[place].isJoined = isJoined
+        if !isJoined && slots[place].answerDue != .never { forgetQuestions(of: place) }
         if isJoined && !wasJoined { moveToFront(place) }
         changeCount += 1
         slots[place].order = changeCount
