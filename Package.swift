@@ -167,8 +167,8 @@ let package = Package(
         .testTarget(
             name: "AllocationTests",
             dependencies: [
-                "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting",
-                "ChimneyStack",
+                "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
+                "ChimneyRouting", "ChimneyStack",
             ],
             swiftSettings: settings),
     ]

@@ -90,6 +90,8 @@ def in_process():
             # 100,000 joins of one socket take the kernel half a minute, so that it is asked once.
             collect([peer("kernel-multicast"), SECONDS], number)
     collect([BENCH, "memory"], 0)
+    for name in ["multicast-memory-0", "multicast-memory-10", "multicast6-memory-0", "multicast6-memory-10"]:
+        collect([BENCH, name], 0)
     for number in range(min(ROUNDS, 3)):
         campus(number)
 

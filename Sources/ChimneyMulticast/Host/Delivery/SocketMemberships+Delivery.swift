@@ -49,12 +49,12 @@ extension SocketMemberships {
         guard record.port != port else { return }
         var place = record.first
         for _ in 0..<record.count {
-            if record.port != 0 { index.remove(place, port: record.port, in: &memberships) }
+            if record.port != 0 { index.remove(place, in: &memberships) }
             if port != 0 { index.insert(place, port: port, in: &memberships) }
             place = memberships[Int(place)].nextOfSocket
         }
         if record.everything >= 0 {
-            if record.port != 0 { index.remove(record.everything, port: record.port, in: &memberships) }
+            if record.port != 0 { index.remove(record.everything, in: &memberships) }
             if port != 0 { index.insert(record.everything, port: port, in: &memberships) }
         }
         sockets[Int(socket)].port = port
@@ -77,9 +77,9 @@ extension SocketMemberships {
 
     @inlinable
     mutating func removeEverything(of socket: UInt32) {
-        let (everything, port) = (sockets[Int(socket)].everything, sockets[Int(socket)].port)
+        let everything = sockets[Int(socket)].everything
         guard everything >= 0 else { return }
-        if port != 0 { index.remove(everything, port: port, in: &memberships) }
+        if memberships[Int(everything)].port != 0 { index.remove(everything, in: &memberships) }
         release(Int(everything))
         sockets[Int(socket)].everything = -1
         index.everythingCount -= 1
@@ -90,7 +90,8 @@ extension SocketMemberships {
     /// - Complexity: O(1), whatever other sockets there are; nothing is allocated.
     @inlinable
     public func receivers(of datagram: GroupDatagram<Address>) -> GroupReceivers<Address> {
-        let first = index.first(datagram.group, on: datagram.interface, port: datagram.port)
+        let first = index.first(
+            datagram.group, on: datagram.interface, port: datagram.port, in: memberships)
         return GroupReceivers(datagram: datagram, first: first ?? -1)
     }
 
@@ -104,6 +105,8 @@ extension SocketMemberships {
         repeat {
             while receivers.next >= 0 {
                 let place = Int(receivers.next)
+                // Through a span, since a read through the array copies the record and counts its list.
+                let memberships = memberships.span
                 let following = memberships[place].nextReceiver
                 receivers.next = following == receivers.first ? -1 : following
                 let socket = memberships[place].socket
@@ -124,7 +127,8 @@ extension SocketMemberships {
     func beginEverything(_ receivers: inout GroupReceivers<Address>) -> Bool {
         guard index.everythingCount > 0 && !receivers.isAmongEverything else { return false }
         receivers.isAmongEverything = true
-        receivers.first = index.first(Address(bits: 0), on: 0, port: receivers.datagram.port) ?? -1
+        receivers.first =
+            index.first(Address(bits: 0), on: 0, port: receivers.datagram.port, in: memberships) ?? -1
         receivers.next = receivers.first
         return true
     }

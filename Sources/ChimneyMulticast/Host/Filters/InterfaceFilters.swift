@@ -19,14 +19,15 @@ public enum MembershipChange<Address: InternetAddress>: Hashable, Sendable {
 /// what any socket includes. Sockets are not looked at again: a group counts the sockets of each mode and, for
 /// each source, those that name it. A join without sources changes counts alone.
 public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
-    @usableFromInline var places: FlowTable<InterfaceGroup<Address>>
+    @usableFromInline var places = PlaceTable()
+    @usableFromInline let hasher: FlowHasher
     @usableFromInline var groups: [GroupCounts<Address>] = []
     @usableFromInline var firstFree: Int32 = -1
 
     /// No group is wanted on any interface.
     public init(using random: inout StackRandom) {
         // A group is wanted by a membership of a socket, so that the bound of those bounds the groups.
-        places = FlowTable(flowsMax: Int(Int32.max), using: &random)
+        hasher = FlowHasher(using: &random)
     }
 
     /// How many groups are wanted, an interface each.
@@ -36,7 +37,7 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
     /// Whether any socket is in a group on an interface.
     @inlinable
     public func isJoined(_ group: Address, on interface: UInt32) -> Bool {
-        places[InterfaceGroup(interface: interface, group: group)] != nil
+        place(of: group, on: interface) != nil
     }
 
     /// The filter for a group on an interface; ``SourceFilter/none`` when no socket is in it.
@@ -44,8 +45,8 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
     /// - Complexity: one walk over the sources; none when a socket wants all.
     @inlinable
     public func filter(of group: Address, on interface: UInt32) -> SourceFilter<Address> {
-        guard let place = places[InterfaceGroup(interface: interface, group: group)] else { return .none }
-        return groups[Int(place)].filter
+        guard let place = place(of: group, on: interface) else { return .none }
+        return groups[place].filter
     }
 
     /// The groups of an interface, in order.
@@ -57,8 +58,8 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
 
     /// How many sockets want a group on an interface, in either mode.
     public func socketCount(of group: Address, on interface: UInt32) -> (include: Int, exclude: Int) {
-        guard let place = places[InterfaceGroup(interface: interface, group: group)] else { return (0, 0) }
-        let counts = groups[Int(place)]
+        guard let place = place(of: group, on: interface) else { return (0, 0) }
+        let counts = groups[place]
         return (Int(counts.includes), Int(counts.excludes))
     }
 
@@ -74,60 +75,48 @@ public struct InterfaceFilters<Address: InternetAddress>: ~Copyable {
     }
 
     @inlinable
-    func place(of group: Address, on interface: UInt32) -> UInt32? {
-        places[InterfaceGroup(interface: interface, group: group)]
+    func place(of group: Address, on interface: UInt32) -> Int? {
+        let groups = groups.span
+        let hash = hasher.hash(group: group, UInt64(interface))
+        var walk = places.start(hash)
+        while let place = places.next(&walk, hash: hash) {
+            if groups[place].group == group && groups[place].interface == interface { return place }
+        }
+        return nil
     }
 
     /// A socket's filter changed, for a group whose place was looked up before.
     @inlinable
     mutating func socketChanged(
-        _ change: MembershipChange<Address>, of group: Address, on interface: UInt32, at known: UInt32?
+        _ change: MembershipChange<Address>, of group: Address, on interface: UInt32, at known: Int?
     ) -> FilterChange<Address>? {
-        let key = InterfaceGroup(interface: interface, group: group)
-        let place = known.map(Int.init) ?? insert(key)
+        let place = known ?? insert(group, interface)
         let result = groups[place].apply(change)
-        if groups[place].sockets == 0 { remove(key, at: place) }
+        if groups[place].sockets == 0 { remove(at: place) }
         return result
     }
 
     @inlinable
-    mutating func insert(_ key: InterfaceGroup<Address>) -> Int {
+    mutating func insert(_ group: Address, _ interface: UInt32) -> Int {
         let place = firstFree >= 0 ? Int(firstFree) : groups.count
-        let isIn = places.insert(UInt32(place), for: key)
-        precondition(isIn, "there are fewer groups than memberships, and those are bounded")
+        precondition(place < Int(Int32.max), "there are fewer groups than memberships, and those are bounded")
+        places.insert(place, hash: hasher.hash(group: group, UInt64(interface)))
         if firstFree >= 0 {
             firstFree = groups[place].nextFree
-            groups[place] = GroupCounts(group: key.group, interface: key.interface)
+            groups[place] = GroupCounts(group: group, interface: interface)
         } else {
-            groups.append(GroupCounts(group: key.group, interface: key.interface))
+            groups.append(GroupCounts(group: group, interface: interface))
         }
         return place
     }
 
     @inlinable
-    mutating func remove(_ key: InterfaceGroup<Address>, at place: Int) {
-        _ = places.remove(key)
+    mutating func remove(at place: Int) {
+        places.remove(place, hash: hasher.hash(group: groups[place].group, UInt64(groups[place].interface)))
         groups[place].sources = SourceCounts()
         groups[place].nextFree = firstFree
         firstFree = Int32(place)
     }
-}
-
-/// A group on an interface.
-@frozen
-@usableFromInline
-struct InterfaceGroup<Address: InternetAddress>: FlowKey {
-    @usableFromInline let interface: UInt32
-    @usableFromInline let group: Address
-
-    @inlinable
-    init(interface: UInt32, group: Address) {
-        self.interface = interface
-        self.group = group
-    }
-
-    @inlinable
-    func hash(using hasher: FlowHasher) -> UInt64 { hasher.hash(group: group, UInt64(interface)) }
 }
 
 extension FlowHasher {

@@ -7,6 +7,8 @@ public import ChimneyPrimitives
 @usableFromInline
 struct Membership<Address: InternetAddress>: Sendable {
     @usableFromInline var filter: SourceFilter<Address>
+    /// The port it is in the index with, or 0.
+    @usableFromInline var port: UInt16 = 0
     @usableFromInline let group: Address
     @usableFromInline let interface: UInt32
     @usableFromInline let socket: UInt32
@@ -33,27 +35,6 @@ struct Membership<Address: InternetAddress>: Sendable {
     /// Whether this stands for no group but for all that others joined: see `receivesEverything`.
     @inlinable
     var isEverything: Bool { group.isAny }
-}
-
-/// What a membership is found by.
-@frozen
-@usableFromInline
-struct MembershipKey<Address: InternetAddress>: FlowKey {
-    @usableFromInline let group: Address
-    @usableFromInline let interface: UInt32
-    @usableFromInline let socket: UInt32
-
-    @inlinable
-    init(group: Address, interface: UInt32, socket: UInt32) {
-        self.group = group
-        self.interface = interface
-        self.socket = socket
-    }
-
-    @inlinable
-    func hash(using hasher: FlowHasher) -> UInt64 {
-        hasher.hash(group: group, UInt64(interface) &<< 32 | UInt64(socket))
-    }
 }
 
 /// What the table knows of a socket.
@@ -112,7 +93,23 @@ extension SocketMemberships {
 
     @inlinable
     func place(_ group: Address, _ interface: UInt32, _ socket: UInt32) -> Int? {
-        places[MembershipKey(group: group, interface: interface, socket: socket)].map(Int.init)
+        // Through a span, since a read through the array copies the record and counts its list.
+        let memberships = memberships.span
+        let hash = hash(group, interface, socket)
+        var walk = places.start(hash)
+        while let place = places.next(&walk, hash: hash) {
+            if memberships[place].group == group && memberships[place].socket == socket
+                && memberships[place].interface == interface
+            {
+                return place
+            }
+        }
+        return nil
+    }
+
+    @inlinable
+    func hash(_ group: Address, _ interface: UInt32, _ socket: UInt32) -> UInt64 {
+        hasher.hash(group: group, UInt64(interface) &<< 32 | UInt64(socket))
     }
 
     /// A socket joins: into the table, its own list and the index.
@@ -127,15 +124,11 @@ extension SocketMemberships {
         }
         try open(socket)
         guard sockets[Int(socket)].count < membershipsMax else { throw .tooManyMemberships(max: membershipsMax) }
-        guard count < limits.membershipsPerStackMax else {
-            throw .tooManyMembershipsInStack(max: limits.membershipsPerStackMax)
-        }
-        let key = MembershipKey(group: group, interface: interface, socket: socket)
+        // A place is a number below 2^31, whatever the limits say.
+        let stackMax = min(limits.membershipsPerStackMax, Int(Int32.max) - limits.socketsMax)
+        guard count < stackMax else { throw .tooManyMembershipsInStack(max: stackMax) }
         let place = take(Membership(filter: filter, group: group, interface: interface, socket: socket))
-        guard places.insert(UInt32(place), for: key) else {
-            release(place)
-            throw .tooManyMembershipsInStack(max: count)
-        }
+        places.insert(place, hash: hash(group, interface, socket))
         appendToSocket(place, socket: Int(socket))
         sourceTotal += filter.sources.count
         let port = sockets[Int(socket)].port
@@ -148,11 +141,8 @@ extension SocketMemberships {
     @inlinable
     mutating func remove(at place: Int) -> SourceFilter<Address> {
         let membership = memberships[place]
-        let key = MembershipKey(
-            group: membership.group, interface: membership.interface, socket: membership.socket)
-        _ = places.remove(key)
-        let port = sockets[Int(membership.socket)].port
-        if port != 0 { index.remove(Int32(place), port: port, in: &memberships) }
+        places.remove(place, hash: hash(membership.group, membership.interface, membership.socket))
+        if membership.port != 0 { index.remove(Int32(place), in: &memberships) }
         removeFromSocket(place, socket: Int(membership.socket))
         sourceTotal -= membership.filter.sources.count
         release(place)

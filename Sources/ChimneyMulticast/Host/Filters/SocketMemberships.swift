@@ -7,7 +7,8 @@ public import ChimneyPrimitives
 /// receivers of a datagram are found by its group and port, so that sockets which did not join cost it nothing:
 /// see ``receivers(of:)``.
 public struct SocketMemberships<Address: InternetAddress>: ~Copyable {
-    @usableFromInline var places: FlowTable<MembershipKey<Address>>
+    @usableFromInline var places = PlaceTable()
+    @usableFromInline let hasher: FlowHasher
     @usableFromInline var memberships: [Membership<Address>] = []
     @usableFromInline var firstFree: Int32 = -1
     @usableFromInline var sockets: [SocketRecord] = []
@@ -21,8 +22,7 @@ public struct SocketMemberships<Address: InternetAddress>: ~Copyable {
     /// Nobody has joined anything.
     public init(limits: MembershipLimits = MembershipLimits(), using random: inout StackRandom) {
         self.limits = limits
-        // The tables' own bound is what a place is a number of; the limits are checked before.
-        places = FlowTable(flowsMax: Int(Int32.max), using: &random)
+        hasher = FlowHasher(using: &random)
         index = MulticastIndex(using: &random)
     }
 
