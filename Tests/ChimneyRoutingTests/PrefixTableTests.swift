@@ -111,6 +111,72 @@ struct PrefixModel<Address: InternetAddress> {
             IPv6Address.self, seed: 2, changes: 300, spread: 4, prefixesMax: 100, sizes: [2, 10, 40], shortest: 11)
     }
 
+    /// A prefix as the Internet has them: of few holders, most of 29 to 48 bits, some of 56, 64 and more.
+    func heldPrefix(_ random: inout StackRandom) -> IPv6Prefix {
+        let lengths = [3, 12, 20, 28, 29, 29, 32, 32, 36, 40, 44, 48, 48, 48, 54, 55, 56, 64, 64, 86, 87, 120, 128]
+        let length = lengths.randomElement(using: &random) ?? 0
+        let holder = UInt128(0x2001_0000 | UInt32.random(in: 0..<12, using: &random) << 11) << 96
+        let network = UInt128(UInt64.random(in: .min ... .max, using: &random) & 0x7_000F_F003_0007) << 64
+        let host = UInt128(UInt64.random(in: .min ... .max, using: &random) & 0xE000_0600_0000_0003)
+        return IPv6Prefix(IPv6Address(bits: holder | network | host), length: length)
+    }
+
+    @Test func thousandsOfPrefixesOfIPv6AnswerLikeASearchAmongThemThroughAllChanges() throws {
+        for seed in 0..<3 as Range<UInt64> {
+            var random = StackRandom(seed: seed)
+            var table = PrefixTable<IPv6Address>()
+            var known: [IPv6Prefix] = []
+            for change in 0..<9_000 {
+                let prefix = heldPrefix(&random)
+                let isGrowing = change / 1_500 % 2 == 0 && change < 7_500
+                if isGrowing || known.isEmpty {
+                    if table.entry(prefix) == nil { known.append(prefix) }
+                    // Neighbours with the same answer, and some that take no part in lookups.
+                    table.set(prefix, tag: 7, word: UInt32.random(in: 0...3, using: &random))
+                } else if change % 4 == 0 {
+                    let known = known.randomElement(using: &random) ?? prefix
+                    table.set(known, tag: 7, word: UInt32.random(in: 0...3, using: &random))
+                } else {
+                    known.swapAt(Int.random(in: 0..<known.count, using: &random), known.count - 1)
+                    #expect(table.forget(known.removeLast()) != nil)
+                }
+                guard change % 20 == 0 else { continue }
+                var addresses: [IPv6Address] = [heldPrefix(&random).address]
+                for _ in 0..<4 {
+                    let prefix = known.randomElement(using: &random) ?? prefix
+                    let edge = Bool.random(using: &random) ? prefix.address.bits : prefix.lastAddress.bits
+                    addresses.append(IPv6Address(bits: edge &+ UInt128(UInt8.random(in: 0...2, using: &random)) &- 1))
+                }
+                var found = [UInt32](repeating: 0, count: 5)
+                var span = found.mutableSpan
+                table.lookup(addresses.span, into: &span)
+                for (address, found) in zip(addresses, found) {
+                    let expected = table.match(address)?.value
+                    #expect(table.lookup(address) == expected, "seed \(seed), change \(change), \(address)")
+                    #expect(found == expected ?? .max)
+                }
+            }
+            for prefix in known { table.remove(prefix) }
+            #expect(table.count == 0 && table.lookup(IPv6Address(bits: 0x2001 << 112)) == nil)
+        }
+    }
+
+    @Test func memoryOfATableThatComesAndGoesDoesNotGrow() throws {
+        var random = StackRandom(seed: 11)
+        let stay = (0..<200).map { _ in heldPrefix(&random) }
+        let pass = (0..<400).map { _ in heldPrefix(&random) }.filter { !stay.contains($0) }
+        var table = PrefixTable<IPv6Address>()
+        for prefix in stay { try table.insert(prefix, value: 1) }
+        var most = 0
+        for round in 0..<24 {
+            for (k, prefix) in pass.enumerated() { try table.insert(prefix, value: UInt32(k + round)) }
+            if round < 4 { most = max(most, table.byteCount) }
+            for prefix in pass { table.remove(prefix) }
+        }
+        for prefix in pass { try table.insert(prefix, value: 2) }
+        #expect(table.byteCount <= most * 5 / 4)
+    }
+
     @Test func oneMorePrefixThanTheBoundIsRefusedAndANewValueForAKnownOneIsNot() throws {
         var table = PrefixTable<IPv4Address>(prefixesMax: 2)
         try table.insert(prefix(10, 0, 0, 0, 8), value: 1)

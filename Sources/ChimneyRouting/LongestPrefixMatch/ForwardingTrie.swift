@@ -12,7 +12,7 @@ public import ChimneyPrimitives
 /// twelve cells, two a word.
 ///
 /// Where only one prefix is left below a slot, a leaf holds it, and no chain of nodes leads there: the nodes of a table with a few
-/// long prefixes behind each of many short ones, such as that of IPv6, stay in the cache.
+/// long prefixes behind each of many short ones stay in the cache.
 @usableFromInline
 struct ForwardingTrie<Address: InternetAddress>: Sendable {
     /// What a cell of the direct step says where no prefix does.

@@ -11,8 +11,9 @@ public enum PrefixTableError: Error, Equatable, Sendable {
 /// Longest-prefix match: which value belongs to the longest prefix that contains an address.
 ///
 /// Beside the prefixes in order the table keeps a structure made for looking up, which grows with the table: boundaries to
-/// search while there are few prefixes, and then a trie with a direct first step of 12, 18 or 24 bits. A change touches one to
-/// three of its nodes, or, for a short prefix, the nodes under it. Crossing a size makes it anew.
+/// search while there are few prefixes; then, for IPv4, a trie with a direct first step of 12, 18 or 24 bits, and for wider
+/// addresses steps by index down to a few such boundaries. A change touches one to three of its nodes, or, for a short prefix,
+/// the nodes under it. Crossing a size makes it anew, or the part that grew.
 ///
 /// A copy shares its memory with the original until one of them changes, so that a copy serves as a snapshot for readers.
 public struct PrefixTable<Address: InternetAddress>: Sendable {
@@ -23,6 +24,7 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     enum Form: Sendable {
         case ranges
         case trie
+        case intervals
         /// Nothing can be looked up: many changes are under way.
         case suspended
     }
@@ -33,6 +35,8 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     private(set) var ranges = ForwardingRanges<Address.Bits>()
     @usableFromInline
     private(set) var trie = ForwardingTrie<Address>(rootBits: 0)
+    @usableFromInline
+    private(set) var intervals = ForwardingIntervals<Address>()
     private var tree = PrefixTree<Address>()
     private var path: [PrefixTree<Address>.Step] = []
     private var freed: [UInt32] = []
@@ -74,12 +78,14 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     @inlinable
     public func lookup(_ addresses: Span<Address>, into values: inout MutableSpan<UInt32>) {
         if form == .trie { return trie.lookup(addresses, into: &values) }
+        if form == .intervals { return intervals.lookup(addresses, into: &values) }
         for k in 0..<min(addresses.count, values.count) { values[k] = value(for: addresses[k].bits) }
     }
 
     /// What ``lookup(_:)`` finds; the largest number for nothing.
     @inlinable
     package func value(for key: Address.Bits) -> UInt32 {
+        if Self.isWide { return form == .intervals ? intervals.lookup(key) : Self.searchedValue(for: key, ranges) }
         let cell = trie.cell(for: key)
         guard ForwardingTrie<Address>.leadsOn(cell) else { return cell }
         return form == .trie ? trie.lookup(key, from: cell) : Self.searchedValue(for: key, ranges)
@@ -94,13 +100,17 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         ranges.lookup(key) &- 1
     }
 
+    /// Whether addresses are so wide that a direct step for all values of their first bits would be mostly empty.
+    @inlinable
+    static var isWide: Bool { Address.bitWidth > 32 }
+
     // MARK: Changes
 
     /// Gives a prefix a value, or a new value.
     ///
     /// - Throws: ``PrefixTableError``; the table is then as before.
-    /// - Complexity: about a microsecond in a full table; some ten for lengths of 13 to 18; the change that crosses a size costs
-    ///   a pass over all prefixes.
+    /// - Complexity: about a microsecond in a full table of IPv4, some ten for lengths of 13 to 18, and some five in one of IPv6;
+    ///   the change that crosses a size costs a pass over all prefixes.
     public mutating func insert(_ prefix: Prefix<Address>, value: UInt32) throws(PrefixTableError) {
         guard value <= Self.valueMax else { throw .valueTooLarge(value) }
         guard tree.count < prefixesMax || tree[prefix] != nil else { throw .tableFull(prefixesMax: prefixesMax) }
@@ -161,12 +171,15 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
     @specialized(where Address == IPv4Address)
     @specialized(where Address == IPv6Address)
     package mutating func set(_ prefix: Prefix<Address>, tag: UInt32, word: UInt32) {
+        let before = form == .intervals ? tree[prefix]?.value ?? 0 : 0
         let known = tree.set(prefix, .init(tag: tag, value: word), path: &path)
         switch form {
         case .suspended: break
         case .ranges where tree.count <= sizeMax(rootBits: 0): ranges.compile(tree)
         case .trie where tree.count <= sizeMax(rootBits: trie.rootBits):
             trie.update(prefix, &tree, path: path, known: known)
+        case .intervals where before == 0 && word == 0: break
+        case .intervals: intervals.update(prefix, tree, added: (word != 0 ? 1 : 0) - (before != 0 ? 1 : 0))
         case .ranges, .trie: resume()
         }
     }
@@ -181,7 +194,9 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         case .ranges: ranges.compile(tree)
         case .trie where tree.count >= sizeMax(rootBits: trie.rootBits - 6) / 2:
             trie.remove(prefix, tree, path: path, freed: freed)
-        case .trie: resume()
+        case .intervals where tree.count >= sizeMax(rootBits: 0) / 2:
+            if removed.value != 0 { intervals.update(prefix, tree, added: -1) }
+        case .trie, .intervals: resume()
         }
         return (removed.tag, removed.value)
     }
@@ -201,6 +216,7 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         form = .suspended
         ranges = ForwardingRanges()
         trie = ForwardingTrie(rootBits: 0)
+        intervals = ForwardingIntervals()
     }
 
     /// How many prefixes are served with these root bits; 0 stands for the search over ranges.
@@ -216,6 +232,11 @@ public struct PrefixTable<Address: InternetAddress>: Sendable {
         guard tree.count > sizeMax(rootBits: 0) else {
             ranges.compile(tree)
             form = .ranges
+            return
+        }
+        guard !Self.isWide else {
+            intervals.compile(tree)
+            form = .intervals
             return
         }
         var rootBits = 6

@@ -150,6 +150,73 @@ struct PrefixTree<Address: InternetAddress>: Sendable {
             && visit(node, depth: depth, path: path, position: 2 * position + 1, body)
     }
 
+    /// A prefix among those of ``collect(under:upTo:into:)``.
+    struct Item: Sendable, BitwiseCopyable {
+        var bits: Bits
+        /// One more than the limit for an item that stands for any number of longer prefixes.
+        var length: Int
+        var value: UInt32
+    }
+
+    /// Adds the prefixes longer than `prefix` that it contains and that answer lookups, in prefix order, up to a length: where
+    /// there are longer ones, one item stands for those that have the bits up to that length in common.
+    func collect(under prefix: Prefix<Address>, upTo limit: Int = Bits.bitWidth, into items: inout [Item]) {
+        // The node of a length that is a multiple of six holds the longer ones only.
+        let depth = prefix.length / 6 * 6
+        guard limit > prefix.length, let node = find(Prefix(prefix.address, length: depth + 1)) else { return }
+        let beyond = prefix.length - depth
+        let position = 1 << beyond | Self.slot(prefix.address.bits, depth) >> (6 - beyond)
+        let path = prefix.address.masked(to: depth).bits
+        collect(node, depth, path, position, reach(of: node), limit, isFirst: true, &items)
+    }
+
+    /// The slots of a node under which there is something; those of short prefixes count where these begin.
+    private func reach(of node: Int) -> UInt64 {
+        var reach = nodes[node].full | nodes[node].children
+        for position in SetBits(word: nodes[node].shorter) {
+            reach |= 1 << UInt64(position << (6 - (Int.bitWidth - 1 - position.leadingZeroBitCount)) & 63)
+        }
+        return reach
+    }
+
+    private func collect(
+        _ node: Int, _ depth: Int, _ path: Bits, _ position: Int, _ reach: UInt64, _ limit: Int, isFirst: Bool = false,
+        _ items: inout [Item]
+    ) {
+        let beyond = Int.bitWidth - 1 - position.leadingZeroBitCount
+        let slot = position << (6 - beyond) & 63
+        guard reach >> UInt64(slot) & (~0 >> UInt64(64 - 64 >> beyond)) != 0 else { return }
+        let bits = path | (Bits(truncatingIfNeeded: slot) << (Bits.bitWidth - 6)) >> depth
+        let length = depth + beyond
+        if !isFirst, Self.holds(nodes[node], position) {
+            let value = entry(nodes[node], rank: Self.rank(nodes[node], position)).value
+            if value != 0 { items.append(Item(bits: bits, length: length, value: value)) }
+        }
+        guard length < min(limit, Bits.bitWidth) else {
+            if holdsBelow(node, position) { items.append(Item(bits: bits, length: limit + 1, value: 0)) }
+            return
+        }
+        guard beyond < 6 else {
+            guard let next = child(of: node, slot: slot) else { return }
+            return collect(next, depth + 6, bits, 1, self.reach(of: next), limit, &items)
+        }
+        collect(node, depth, path, 2 * position, reach, limit, &items)
+        collect(node, depth, path, 2 * position + 1, reach, limit, &items)
+    }
+
+    /// Whether a node has something under one of its positions.
+    private func holdsBelow(_ node: Int, _ position: Int) -> Bool {
+        let beyond = Int.bitWidth - 1 - position.leadingZeroBitCount
+        let slots: UInt64 = (~0 >> UInt64(64 - 64 >> beyond)) << UInt64(position << (6 - beyond) & 63)
+        guard beyond < 6 else { return nodes[node].children & slots != 0 }
+        if (nodes[node].full | nodes[node].children) & slots != 0 { return true }
+        return (beyond + 1..<6).contains { deeper in
+            let width = 1 << (deeper - beyond)
+            let mask: UInt64 = (1 << UInt64(width) - 1) << UInt64(position << (deeper - beyond))
+            return nodes[node].shorter & mask != 0
+        }
+    }
+
     /// The only prefix at a node and below it, where there is but one; `path` are the bits that lead to the node.
     func only(below first: Int, depth: Int, path: Bits) -> (prefix: Prefix<Address>, value: UInt32)? {
         var index = first
