@@ -27,9 +27,11 @@ struct ForwardingIntervals<Address: InternetAddress>: Sendable {
 
     /// How many bits of a key a strip covers.
     @inlinable static var stripBits: Int { 31 }
+    /// The most blocks of a strip; at the bound the strip is divided by an index.
     private static var blocksMax: Int { 6 }
     /// How many places at which the answer changes an index has for each of its cells, when it is made.
     private static var placesPerCell: Int { 4 }
+    /// The widest step of an index; a larger table gets further steps behind it.
     private static var indexBitsMax: Int { 20 }
     /// Marks a link to an index: then five bits for its width and 26 for where it begins.
     @inlinable static var indexFlag: UInt32 { 1 << 31 }
