@@ -20,6 +20,7 @@ extension VirtualStack {
         guard let advertised else {
             ports[port].advertiser?.stop(at: now, using: &random, output: &advertiserOutput)
             settleDiscovery()
+            rescheduleAddressing()
             return
         }
         do throws(RouterAdvertiserError) {
@@ -32,6 +33,7 @@ extension VirtualStack {
         } catch { throw .settings(error) }
         startAdvertising(port)
         settleDiscovery()
+        rescheduleAddressing()
     }
 
     /// Lets the router of an interface speak, once there is an address to speak from.
@@ -66,6 +68,7 @@ extension VirtualStack {
             ports[port].dhcp?.timerFired(at: now, using: &random, output: &dhcpOutput)
         }
         settleDHCP()
+        rescheduleAddressing()
     }
 
     /// Finds the next time at which one of them is due.

@@ -34,6 +34,7 @@ extension VirtualStack {
             settings: wanted, secret: identifierSecret)
         ports[port].discovery?.start(at: now, using: &random, output: &discoveryOutput)
         settleDiscovery()
+        rescheduleAddressing()
     }
 
     mutating func detachDiscovery(_ port: SlotID) {
@@ -44,6 +45,7 @@ extension VirtualStack {
         ports[port].discovery = nil
         ports[port].advertiser = nil
         ports[port].ipv6Addresses.removeAll()
+        rescheduleAddressing()
     }
 
     /// The link is gone, or back and perhaps another one: every address is asked for anew (RFC 4862 §5.4).
@@ -65,6 +67,7 @@ extension VirtualStack {
             rebuildLocal()
         }
         settleDiscovery()
+        rescheduleAddressing()
     }
 
     mutating func linkAddressChanged(_ port: SlotID) {
@@ -75,12 +78,14 @@ extension VirtualStack {
         ports[port].advertiser?.setMAC(mac, at: now, using: &random)
         try? ndp.setMAC(ports[port].mac, of: ports[port].index.rawValue, at: now, output: &ndpOutput)
         settleDiscovery()
+        rescheduleAddressing()
     }
 
     mutating func linkMTUChanged(_ port: SlotID) {
         let mtu = ports[port].mtu
         ports[port].discovery?.setMTU(mtu, output: &discoveryOutput)
         settleDiscovery()
+        rescheduleAddressing()
     }
 
     /// A router advertisement arrived: why it was of no use, or `nil`.

@@ -19,6 +19,8 @@ extension VirtualStack {
     /// Hands a message to its engine: why it was of no use, or `nil`.
     private mutating func judge(_ packet: borrowing Packet, _ fields: IPv6Fields, _ port: SlotID) -> DropReason? {
         let message = packet.bytes.extracting(fields.transportOffset..<packet.count)
+        // Advertisements and questions for routers change when the engines of addressing are next due.
+        defer { rescheduleAddressing() }
         switch ICMPv6Type(rawValue: message.uint8(at: 0)) {
         case .routerAdvertisement: return advertisementArrived(message, fields, port)
         case .routerSolicitation: return solicitationArrived(message, fields, port)
@@ -54,14 +56,14 @@ extension VirtualStack {
     /// A packet sent on the way may ask for more; the call that is under way does that too, so that each run finds
     /// its own packets at the front of the queue.
     mutating func settleDiscovery() {
-        guard !isSettlingDiscovery else { return }
+        guard !isSettlingDiscovery, hasDiscoveryOutput else { return }
         isSettlingDiscovery = true
         defer {
             isSettlingDiscovery = false
             rescheduleAddressing()
         }
         var budget = 65_536
-        while !ndpOutput.isEmpty || !discoveryOutput.isEmpty || !advertiserOutput.isEmpty, budget > 0 {
+        while hasDiscoveryOutput, budget > 0 {
             budget -= 1
             if let message = ndpOutput.messages.next() { send(message) }
             if let run = ndpOutput.neighbors.runs.next() { settle(run) }
@@ -74,6 +76,11 @@ extension VirtualStack {
             if let message = advertiserOutput.messages.next() { send(message) }
             if let host = advertiserOutput.hosts.next() { settle(host) }
         }
+    }
+
+    /// Whether an engine of discovery wants something done; for most packets none does.
+    private var hasDiscoveryOutput: Bool {
+        !ndpOutput.isEmpty || !discoveryOutput.isEmpty || !advertiserOutput.isEmpty
     }
 
     private mutating func settle(_ run: NeighborRun<IPv6Address>) {
