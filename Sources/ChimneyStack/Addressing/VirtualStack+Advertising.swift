@@ -48,6 +48,7 @@ extension VirtualStack {
         let drop = ports[port].advertiser?.solicitationArrived(
             message, from: fields.source, hopLimit: fields.hopLimit, at: now, using: &random,
             output: &advertiserOutput)
+        rescheduleAddressing()
         guard let drop else { return nil }
         return drop == .notListening ? .ndpNotRouter : drop.reason
     }

@@ -91,9 +91,11 @@ extension VirtualStack {
     /// A router advertisement arrived: why it was of no use, or `nil`.
     mutating func advertisementArrived(_ message: RawSpan, _ fields: IPv6Fields, _ port: SlotID) -> DropReason? {
         guard ports[port].ipv6 == .automatic else { return .ndpNotHost }
-        return ports[port].discovery?.advertisementArrived(
+        let drop = ports[port].discovery?.advertisementArrived(
             message, from: fields.source, hopLimit: fields.hopLimit, at: now, using: &random,
-            output: &discoveryOutput)?.reason
+            output: &discoveryOutput)
+        rescheduleAddressing()
+        return drop?.reason
     }
 
     mutating func send(_ transmission: RouterTransmission) {

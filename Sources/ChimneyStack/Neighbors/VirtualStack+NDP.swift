@@ -19,8 +19,6 @@ extension VirtualStack {
     /// Hands a message to its engine: why it was of no use, or `nil`.
     private mutating func judge(_ packet: borrowing Packet, _ fields: IPv6Fields, _ port: SlotID) -> DropReason? {
         let message = packet.bytes.extracting(fields.transportOffset..<packet.count)
-        // Advertisements and questions for routers change when the engines of addressing are next due.
-        defer { rescheduleAddressing() }
         switch ICMPv6Type(rawValue: message.uint8(at: 0)) {
         case .routerAdvertisement: return advertisementArrived(message, fields, port)
         case .routerSolicitation: return solicitationArrived(message, fields, port)

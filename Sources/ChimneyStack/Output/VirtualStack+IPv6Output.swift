@@ -91,13 +91,7 @@ extension VirtualStack {
         let created = Self.fragmentIPv6(
             packet, mtu: mtu, identification: UInt32(truncatingIfNeeded: random.next()), pool: pool,
             into: &fragments)
-        ledger.created &+= UInt64(fragments.count)
-        if created {
-            consume(packet)
-        } else {
-            drop(&fragments, .noBuffer)
-            drop(packet, .noBuffer)
-        }
+        settleCut(packet, &fragments, isWhole: created)
         while !fragments.isEmpty { sendToLink(fragments.removeFirst(), by: path) }
     }
 

@@ -58,14 +58,19 @@ extension VirtualStack {
         guard packet.count > ports[path.port].mtu else { return sendToLink(packet, by: path) }
         var fragments = PacketQueue()
         let created = Self.fragment(packet, mtu: ports[path.port].mtu, pool: pool, into: &fragments)
+        settleCut(packet, &fragments, isWhole: created)
+        while !fragments.isEmpty { sendToLink(fragments.removeFirst(), by: path) }
+    }
+
+    /// Accounts for a packet that was cut: its pieces take its place, or die with it where buffers ran out.
+    mutating func settleCut(_ packet: consuming Packet, _ fragments: inout PacketQueue, isWhole: Bool) {
         ledger.created &+= UInt64(fragments.count)
-        if created {
+        if isWhole {
             consume(packet)
         } else {
             drop(&fragments, .noBuffer)
             drop(packet, .noBuffer)
         }
-        while !fragments.isEmpty { sendToLink(fragments.removeFirst(), by: path) }
     }
 
     /// Puts the link header before a packet that fits the MTU, and the frame into the transmit queue.
