@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "ChimneyNeighbors", targets: ["ChimneyNeighbors"]),
         .library(name: "ChimneyMulticast", targets: ["ChimneyMulticast"]),
         .library(name: "ChimneyRouting", targets: ["ChimneyRouting"]),
+        .library(name: "ChimneyTCP", targets: ["ChimneyTCP"]),
         .library(name: "ChimneyStack", targets: ["ChimneyStack"]),
         .library(name: "ChimneyLink", targets: ["ChimneyLink"]),
         .library(name: "ChimneyCapture", targets: ["ChimneyCapture"]),
@@ -143,6 +144,11 @@ let package = Package(
         .testTarget(
             name: "ChimneyMulticastTests", dependencies: ["ChimneyMulticast", "ChimneyPrimitives", "ChimneyWire"],
             swiftSettings: settings),
+        .target(
+            name: "ChimneyTCP", dependencies: ["ChimneyPrimitives", "ChimneyWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ChimneyTCPTests", dependencies: ["ChimneyPrimitives", "ChimneyTCP", "ChimneyWire"],
+            swiftSettings: settings),
         .target(name: "ChimneyRouting", dependencies: ["ChimneyPrimitives"], swiftSettings: settings),
         .testTarget(
             name: "ChimneyRoutingTests", dependencies: ["ChimneyPrimitives", "ChimneyRouting"], swiftSettings: settings),
@@ -181,7 +187,8 @@ if Context.environment["CHIMNEY_DOCS"] != nil {
 
 // `scripts/mutate` breaks engines and asks their own tests: it builds nothing that stands on them.
 if Context.environment["CHIMNEY_ENGINES"] != nil {
-    let engines = ["Primitives", "Wire", "Link", "Neighbors", "Addressing", "Routing", "Stack"].map { "Chimney" + $0 }
+    let names = ["Primitives", "Wire", "Link", "Neighbors", "Addressing", "Routing", "TCP", "Stack"]
+    let engines = names.map { "Chimney" + $0 }
     package.targets.removeAll { target in !engines.contains { target.name == $0 || target.name == $0 + "Tests" } }
     package.products = []
     package.dependencies = []
