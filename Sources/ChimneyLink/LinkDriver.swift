@@ -15,6 +15,8 @@ public protocol LinkDriver: AnyObject {
     var mtu: Int { get }
     /// The device's own link address; `nil` when it has none.
     var mac: MACAddress? { get }
+    /// The most groups the device names in its filter; with more, the stack has it let all groups in.
+    var groupAddressesMax: Int { get }
 
     /// Receives up to `packetsMax` frames behind those of `queue`.
     ///
@@ -28,9 +30,26 @@ public protocol LinkDriver: AnyObject {
 
     /// Sends what the device takes from the front of `queue`; the rest stays in it.
     func transmit(_ queue: inout PacketQueue) throws(LinkDriverError)
+
+    /// Has the device let frames in, or keep them out.
+    ///
+    /// Changes come in the order the stack made them, each once. A device may let in more than it was told to: the
+    /// stack refuses what nobody joined.
+    ///
+    /// - Returns: `false` when the device names as many groups as it can and did not take this one; the stack then has it
+    ///   let all groups in.
+    func setFilter(_ change: LinkFilterChange) throws(LinkDriverError) -> Bool
 }
 
-/// Why a device received or sent nothing.
+/// A device that lets everything in and need not be told.
+extension LinkDriver {
+    /// Any number of groups.
+    public var groupAddressesMax: Int { .max }
+    /// Nothing is to be done.
+    public func setFilter(_ change: LinkFilterChange) throws(LinkDriverError) -> Bool { true }
+}
+
+/// Why a device did not do what it was asked to.
 public enum LinkDriverError: Error, Hashable, Sendable {
     /// The device does not exist any more; the code is the system's `errno`, 0 when it named none.
     case deviceGone(errno: Int32)

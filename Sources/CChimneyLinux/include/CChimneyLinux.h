@@ -278,12 +278,18 @@ static inline int chimney_packet_option(int fd, int option, int value) {
     return chimney_result(setsockopt(fd, SOL_PACKET, option, &value, sizeof value));
 }
 
-static inline int chimney_packet_promiscuous(int fd, int index) {
+/* Adds to or drops from what the interface lets in for the socket: `type` is PACKET_MR_MULTICAST, which takes an
+ * address, PACKET_MR_ALLMULTI or PACKET_MR_PROMISC. What is added more than once is dropped as often. */
+static inline int chimney_packet_membership(int fd, int option, int index, int type, uint64_t mac) {
     struct packet_mreq membership;
     memset(&membership, 0, sizeof membership);
     membership.mr_ifindex = index;
-    membership.mr_type = PACKET_MR_PROMISC;
-    return chimney_result(setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership));
+    membership.mr_type = (unsigned short)type;
+    if (type == PACKET_MR_MULTICAST) {
+        membership.mr_alen = 6;
+        for (int k = 0; k < 6; k++) membership.mr_address[k] = (unsigned char)(mac >> (40 - 8 * k));
+    }
+    return chimney_result(setsockopt(fd, SOL_PACKET, option, &membership, sizeof membership));
 }
 
 static inline int chimney_socket_buffers(int fd, int receive, int send) {

@@ -16,6 +16,10 @@
         public var batchMax = 32
         /// The bytes the kernel may queue for us, and we for it.
         public var socketBytesMax = 8 << 20
+        /// The most groups the kernel is told by name; with more, the interface lets all groups in.
+        ///
+        /// The kernel walks them all for each that comes or goes, and a card names fewer.
+        public var groupAddressesMax = 256
 
         /// The defaults.
         public init() {}
@@ -44,6 +48,8 @@
         public let mtu: Int
         /// The stack's link address on it.
         public let mac: MACAddress?
+        /// The most groups the kernel is told by name.
+        public let groupAddressesMax: Int
 
         /// Buffers the next frames are received into, in the order of the messages, each followed by a large one
         /// in `rest` for what it cannot hold.
@@ -67,6 +73,7 @@
             index = try interface.index
             mtu = min(try interface.mtu, 65_535)
             mac = options.mac ?? hardware.mac
+            groupAddressesMax = max(0, options.groupAddressesMax)
             let opened = try interface.check(chimney_packet_open(), "socket")
             var header = 0
             do throws(DriverOpenError) {
@@ -78,7 +85,8 @@
                     header = VirtioHeader.byteCount
                 }
                 if mac != hardware.mac {
-                    try interface.check(chimney_packet_promiscuous(opened, index), "PACKET_ADD_MEMBERSHIP")
+                    let result = chimney_packet_membership(opened, PACKET_ADD_MEMBERSHIP, index, PACKET_MR_PROMISC, 0)
+                    try interface.check(result, "PACKET_ADD_MEMBERSHIP")
                 }
                 try interface.check(chimney_packet_bind(opened, index), "bind")
             } catch {
@@ -275,6 +283,26 @@
                 swap(&batch, &queue)
                 if sent < 0 { throw .wouldBlock }
             }
+        }
+
+        /// Adds to what the interface lets in for this socket, or drops from it (`PACKET_ADD_MEMBERSHIP`,
+        /// `PACKET_DROP_MEMBERSHIP`); the kernel counts what several sockets want.
+        public func setFilter(_ change: LinkFilterChange) throws(LinkDriverError) -> Bool {
+            let outcome: Int32
+            switch change {
+            case .admit(let group): outcome = tell(true, PACKET_MR_MULTICAST, group)
+            case .refuse(let group): outcome = tell(false, PACKET_MR_MULTICAST, group)
+            case .allMulticast(let wanted): outcome = tell(wanted, PACKET_MR_ALLMULTI)
+            case .promiscuous(let wanted): outcome = tell(wanted, PACKET_MR_PROMISC)
+            }
+            if case .admit = change, [ENOBUFS, ENOMEM, ENOSPC].contains(-outcome) { return false }
+            guard try result(outcome) >= 0 else { throw .failed(errno: -outcome) }
+            return true
+        }
+
+        private func tell(_ wanted: Bool, _ type: Int32, _ group: MACAddress = .zero) -> Int32 {
+            let option = wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP
+            return chimney_packet_membership(socket, option, index, type, group.bits)
         }
 
         /// Lays out one frame as a message; `false` for one that no interface takes.

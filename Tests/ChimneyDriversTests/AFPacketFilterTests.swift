@@ -1,0 +1,157 @@
+#if os(Linux)
+    import ChimneyDrivers
+    import ChimneyLink
+    import ChimneyPrimitives
+    import Glibc
+    import Testing
+
+    /// What the kernel says that an interface lets in.
+    private struct KernelFilter: Equatable {
+        /// How many users each group has, the kernel's own groups included.
+        var groups: [String: Int] = [:]
+        /// How many ask for all groups and for all frames; an old kernel does not tell the former.
+        var allMulticastCount: UInt32?
+        var promiscuousCount: UInt32?
+
+        /// Reads it in the namespace of the calling thread.
+        init(of name: String) throws {
+            let index = try KernelInterface(name: name).index
+            // Index, name, users, global users and the address in hexadecimal.
+            for line in Self.text(of: "/proc/thread-self/net/dev_mcast").split(separator: "\n") {
+                let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+                if fields.count == 5, fields[0] == "\(index)" { groups[String(fields[4])] = Int(fields[2]) }
+            }
+            let attributes = Self.link(index)
+            promiscuousCount = attributes.first { $0.type == Self.promiscuity }?.value
+            allMulticastCount = attributes.first { $0.type == Self.allMulticast }?.value
+        }
+
+        /// `IFLA_PROMISCUITY` and `IFLA_ALLMULTI`, which the C library's modules do not have.
+        private static var promiscuity: UInt16 { 30 }
+        private static var allMulticast: UInt16 { 61 }
+
+        private static func text(of path: String) -> String {
+            let file = unsafe open(path, O_RDONLY)
+            defer { close(file) }
+            var bytes = [UInt8](repeating: 0, count: 65_536)
+            // Invariant: the kernel fills at most what the buffer holds.
+            let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        }
+
+        /// The attributes of four bytes that the kernel answers RTM_GETLINK with.
+        private static func link(_ index: Int32) -> [(type: UInt16, value: UInt32)] {
+            // Length 32, RTM_GETLINK, NLM_F_REQUEST; the interface's number stands in its eighth byte from 16.
+            var request = [UInt8](repeating: 0, count: 32)
+            (request[0], request[4], request[6], request[20]) = (32, 18, 1, UInt8(truncatingIfNeeded: index))
+            let socket = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 0)
+            defer { close(socket) }
+            _ = unsafe send(socket, request, request.count, 0)
+            var answer = [UInt8](repeating: 0, count: 32_768)
+            // Invariant: as above.
+            let count = unsafe answer.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
+            var found: [(type: UInt16, value: UInt32)] = []
+            var offset = 32
+            while offset + 4 <= count {
+                let length = Int(answer[offset]) | Int(answer[offset + 1]) << 8
+                guard length >= 4, offset + length <= count else { break }
+                let type = UInt16(answer[offset + 2]) | UInt16(answer[offset + 3]) << 8
+                if length == 8 {
+                    found.append((type, answer[offset + 4..<offset + 8].reversed().reduce(0) { $0 << 8 | UInt32($1) }))
+                }
+                offset += (length + 3) & ~3
+            }
+            return found
+        }
+    }
+
+    private let group = MACAddress(group: IPv4Address(239, 1, 2, 3))
+    private let other = MACAddress(group: IPv6Address(high: 0xFF15 << 48, low: 0x1234_5678))
+
+    @Suite(.enabled(if: Namespace.isAvailable, "needs root and /dev/net/tun"))
+    struct AFPacketFilterTests {
+        @Test func kernelIsToldOfGroupsAndForgetsThemOnceTheyAreDropped() {
+            _ = Namespace.run {
+                let tap = try TAPDriver(name: "tap0")
+                try KernelInterface(name: "tap0").setUp(true)
+                let before = try KernelFilter(of: "tap0").groups
+                let driver = try AFPacketDriver(name: "tap0")
+                for address in [group, other] { #expect(try driver.setFilter(.admit(address))) }
+                var named = before
+                named["01005e010203"] = 1
+                named["333312345678"] = 1
+                #expect(try KernelFilter(of: "tap0").groups == named)
+                #expect(try driver.setFilter(.refuse(group)))
+                named["01005e010203"] = nil
+                #expect(try KernelFilter(of: "tap0").groups == named)
+                // A device that takes everything need not be told, and the kernel hears nothing of it.
+                #expect(try tap.setFilter(.admit(group)) && tap.groupAddressesMax == .max)
+                #expect(try KernelFilter(of: "tap0").groups == named)
+            }
+        }
+
+        @Test func allGroupsAndAllFramesAreAskedForAndGivenBack() {
+            _ = Namespace.run {
+                _ = try TAPDriver(name: "tap0", options: persistent)
+                let quiet = try KernelFilter(of: "tap0")
+                let driver = try AFPacketDriver(name: "tap0")
+                #expect(try driver.setFilter(.allMulticast(true)))
+                #expect(try KernelFilter(of: "tap0").allMulticastCount == quiet.allMulticastCount.map { $0 + 1 })
+                #expect(try driver.setFilter(.promiscuous(true)))
+                #expect(try KernelFilter(of: "tap0").promiscuousCount == quiet.promiscuousCount.map { $0 + 1 })
+                #expect(try driver.setFilter(.allMulticast(false)) && driver.setFilter(.promiscuous(false)))
+                #expect(try KernelFilter(of: "tap0") == quiet)
+            }
+        }
+
+        @Test func whatAStackAskedForEndsWithItsDriverAndNothingElseDoes() {
+            _ = Namespace.run {
+                _ = try TAPDriver(name: "tap0", options: persistent)
+                let quiet = try KernelFilter(of: "tap0")
+                let first = try AFPacketDriver(name: "tap0")
+                _ = try first.setFilter(.admit(group))
+                do {
+                    // An address of its own makes the interface promiscuous, whatever the stack asks for and drops.
+                    var options = AFPacketOptions()
+                    options.mac = MACAddress(bits: 0x0200_0000_0099)
+                    let second = try AFPacketDriver(name: "tap0", options: options)
+                    for change in [.admit(group), .promiscuous(true), .promiscuous(false)] as [LinkFilterChange] {
+                        _ = try second.setFilter(change)
+                    }
+                    let both = try KernelFilter(of: "tap0")
+                    #expect(both.groups["01005e010203"] == 2)
+                    #expect(both.promiscuousCount == quiet.promiscuousCount.map { $0 + 1 })
+                    withExtendedLifetime(second) {}
+                }
+                let left = try KernelFilter(of: "tap0")
+                #expect(left.groups["01005e010203"] == 1 && left.promiscuousCount == quiet.promiscuousCount)
+                withExtendedLifetime(first) {}
+            }
+        }
+
+        @Test func deviceThatIsGoneSaysSoWhenToldOfAGroup() {
+            _ = Namespace.run {
+                _ = try TAPDriver(name: "tap0", options: persistent)
+                let driver = try AFPacketDriver(name: "tap0")
+                try KernelInterface(name: "tap0").delete()
+                #expect(throws: LinkDriverError.deviceGone(errno: ENODEV)) { try driver.setFilter(.admit(group)) }
+            }
+        }
+
+        @Test func boundOfTheKernelsGroupsIsTheCallers() {
+            _ = Namespace.run {
+                _ = try TAPDriver(name: "tap0", options: persistent)
+                #expect(try AFPacketDriver(name: "tap0").groupAddressesMax == 256)
+                var options = AFPacketOptions()
+                options.groupAddressesMax = 3
+                #expect(try AFPacketDriver(name: "tap0", options: options).groupAddressesMax == 3)
+            }
+        }
+
+        private var persistent: TunnelOptions {
+            var options = TunnelOptions()
+            options.persists = true
+            return options
+        }
+    }
+#endif
