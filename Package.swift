@@ -156,15 +156,15 @@ let package = Package(
         .target(
             name: "ChimneyStack",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyNeighbors",
-                "ChimneyRouting",
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyMulticast",
+                "ChimneyNeighbors", "ChimneyRouting",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyStackTests",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyNeighbors",
-                "ChimneyRouting", "ChimneyStack",
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyMulticast",
+                "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
             ],
             swiftSettings: settings),
         .testTarget(
@@ -187,7 +187,7 @@ if Context.environment["CHIMNEY_DOCS"] != nil {
 
 // `scripts/mutate` breaks engines and asks their own tests: it builds nothing that stands on them.
 if Context.environment["CHIMNEY_ENGINES"] != nil {
-    let names = ["Primitives", "Wire", "Link", "Neighbors", "Addressing", "Routing", "TCP", "Stack"]
+    let names = ["Primitives", "Wire", "Link", "Neighbors", "Addressing", "Multicast", "Routing", "TCP", "Stack"]
     let engines = names.map { "Chimney" + $0 }
     package.targets.removeAll { target in !engines.contains { target.name == $0 || target.name == $0 + "Tests" } }
     package.products = []

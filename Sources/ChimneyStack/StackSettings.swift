@@ -1,6 +1,8 @@
 public import ChimneyAddressing
+public import ChimneyMulticast
 public import ChimneyNeighbors
 public import ChimneyPrimitives
+public import ChimneyWire
 
 /// What an operator may set for one stack.
 ///
@@ -58,6 +60,12 @@ public struct StackSettings: Sendable, Hashable {
     public var duplicateDetection = DuplicateDetection.on
     /// What interfaces that configure themselves take from routers.
     public var routerDiscovery = RouterDiscoverySettings()
+    /// How interfaces report their IPv4 groups, unless told otherwise when attached (RFC 9776).
+    public var igmp = MembershipSettings<IPv4Address>()
+    /// How interfaces report their IPv6 groups, unless told otherwise when attached (RFC 9777).
+    public var mld = MembershipSettings<IPv6Address>()
+    /// How much may be joined, in each family on its own.
+    public var membershipLimits = MembershipLimits()
     /// The key of identifiers that stay the same on a network (RFC 7217); `nil` draws another with each stack.
     public var identifierSecret: UInt128?
     /// How many drops `explain` remembers.

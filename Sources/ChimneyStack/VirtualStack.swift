@@ -1,5 +1,6 @@
 import ChimneyAddressing
 public import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyRouting
@@ -62,6 +63,13 @@ public struct VirtualStack: ~Copyable {
     var addressingDue = Instant.never
     /// The key of identifiers that stay the same on a network (RFC 7217 §5).
     let identifierSecret: KeyedHash
+    /// The groups that are joined, and how their routers are told.
+    var ipv4Groups: MulticastHost<IPv4Address>
+    var ipv6Groups: MulticastHost<IPv6Address>
+    /// What happened to groups, for whoever asks.
+    var membershipNews = OutputList<StackMembershipEvent>()
+    /// The interfaces whose devices have to be told what to let in.
+    var filterNews: [InterfaceIndex] = []
     var reassembly: Reassembly
     var pathMTUs: PathMTUs
 
@@ -114,6 +122,11 @@ public struct VirtualStack: ~Copyable {
         } else {
             identifierSecret = KeyedHash(using: &self.random)
         }
+        // Every socket may join, and so may the stack itself.
+        var limits = settings.membershipLimits
+        limits.socketsMax = settings.socketsMax + Int(Self.firstSocketNumber)
+        ipv4Groups = MulticastHost(limits: limits, interfacesMax: settings.interfacesMax + 1, using: &self.random)
+        ipv6Groups = MulticastHost(limits: limits, interfacesMax: settings.interfacesMax + 1, using: &self.random)
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
@@ -121,10 +134,11 @@ public struct VirtualStack: ~Copyable {
         history = DropHistory(recordsMax: settings.dropRecordsMax)
         let description = InterfaceDescription(name: "lo0", kind: .loopback, mtu: 65_535)
         guard let index = try? interfaceTable.attach(name: description.name, kind: description.kind),
-            let id = ports.insert(StackInterface(description, index: index))
+            let id = ports.insert(StackInterface(description, index: index, using: &self.random))
         else { preconditionFailure("an empty table has room for one interface") }
         loopback = id
         configureLoopback()
+        startGroups()
     }
 
     mutating func beginRound(at now: Instant) { self.now = now }
@@ -139,7 +153,9 @@ extension VirtualStack {
     /// When ``timerFired(at:)`` next has work, or `nil` while nothing is pending.
     public var deadline: Instant? {
         if !looped.isEmpty { return now }
-        let earliest = min(reassembly.deadline ?? .never, arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
+        let neighbors = min(arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
+        let groups = min(ipv4Groups.deadline, ipv6Groups.deadline)
+        let earliest = min(reassembly.deadline ?? .never, neighbors, groups)
         return earliest == .never ? nil : earliest
     }
 
@@ -149,6 +165,7 @@ extension VirtualStack {
         expireFragments()
         neighborTimersFired()
         discoveryTimersFired()
+        groupTimersFired()
         deliverLooped()
     }
 
@@ -203,4 +220,8 @@ public struct StackCounters: Sendable, Hashable {
     public internal(set) var icmpErrorsSent: UInt64 = 0
     /// ICMP errors not sent because of the rate limit.
     public internal(set) var icmpErrorsSuppressed: UInt64 = 0
+    /// Reports about groups for which there was no buffer.
+    public internal(set) var membershipMessagesUnsent: UInt64 = 0
+    /// Copies of a datagram for further receivers for which there was no buffer.
+    public internal(set) var multicastCopiesMissed: UInt64 = 0
 }

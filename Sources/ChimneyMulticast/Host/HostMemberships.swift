@@ -144,6 +144,11 @@ public struct HostMemberships<Address: InternetAddress>: ~Copyable {
     @inlinable
     public func next(_ receivers: inout GroupReceivers<Address>) -> UInt32? { sockets.next(&receivers) }
 
+    /// Whether a socket that is in the datagram's group and has its port refuses its source.
+    public func hasReceiverRefusing(_ datagram: GroupDatagram<Address>) -> Bool {
+        sockets.hasReceiverRefusing(datagram)
+    }
+
     /// Whether a socket's filter for a group admits a source, or `nil` when the socket is not in it.
     @inlinable
     public func admits(_ source: Address, to group: Address, on interface: UInt32, socket: UInt32) -> Bool? {

@@ -45,6 +45,7 @@ extension VirtualStack {
         ports[port].discovery = nil
         ports[port].advertiser = nil
         ports[port].ipv6Addresses.removeAll()
+        joinOwnGroups(port)
         rescheduleAddressing()
     }
 
@@ -231,6 +232,7 @@ extension VirtualStack {
         for address in ports[port].ipv6Addresses { try? removeAddress(address.address, from: index, at: now) }
         detachDiscovery(port)
         ports[port].ipv6 = mode
+        groupLinkChanged(port)
         startIPv6(port)
         guard mode != .off else { return rebuildLocal() }
         for address in given {

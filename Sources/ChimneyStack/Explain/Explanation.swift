@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 
@@ -176,7 +177,7 @@ extension VirtualStack {
     private func meaning(of destination: IPAddress, _ port: SlotID) -> Meaning {
         switch destination {
         case .v4(let address):
-            if address.isMulticast { return .group(isMember: address == .allSystems) }
+            if address.isMulticast { return .group(isMember: ipv4Groups.memberships.isJoined(address, on: ports[port].index.rawValue)) }
             if address == .limitedBroadcast || ports[port].isSubnetBroadcast(address) { return .broadcast }
             return local.isOurs(address) ? .unicast : .stranger
         case .v6(let address):

@@ -26,7 +26,7 @@ extension VirtualStack {
         case .routerSolicitation, .routerAdvertisement, .neighborSolicitation, .neighborAdvertisement, .redirect:
             discoveryArrived(packet, fields, port)
         case .multicastListenerQuery, .multicastListenerReport, .multicastListenerDone, .multicastListenerReport2:
-            drop(packet, .icmpTypeUnknown)
+            mldArrived(packet, fields, port)
         }
     }
 

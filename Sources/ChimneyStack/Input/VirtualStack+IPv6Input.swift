@@ -1,4 +1,5 @@
 import ChimneyLink
+import ChimneyMulticast
 import ChimneyPrimitives
 import ChimneyWire
 
@@ -70,12 +71,10 @@ extension VirtualStack {
         forward(packet, fields, port)
     }
 
-    /// Whether this stack listens to a group on an interface: all nodes, all routers where it forwards, and the
-    /// solicited-node group of each of its addresses (RFC 4291 §2.8).
+    /// Whether this stack listens to a group on an interface.
+    @inline(__always)
     func isMember(of group: IPv6Address, _ port: SlotID) -> Bool {
-        if group == .allNodes || group == .allNodesOfInterface { return true }
-        if group == .allRouters { return settings.forwarding }
-        return ports[port].isSolicited(by: group)
+        ipv6Groups.memberships.isJoined(group, on: ports[port].index.rawValue)
     }
 
     /// A packet for this stack: read its extension headers, put its fragments together, hand it to its protocol.

@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyMulticast
 public import ChimneyPrimitives
 import ChimneyWire
 
@@ -50,10 +51,13 @@ extension VirtualStack {
         frame.metadata.interface = ports[port].index.rawValue
         frame.metadata.receivedAt = now
         if destination != ports[port].mac.bits {
-            guard let flags = acceptedGroup(MACAddress(bits: destination), port) else {
-                return drop(frame, .frameNotForUs)
+            let mac = MACAddress(bits: destination)
+            guard ports[port].linkGroups.filter.admits(mac) else {
+                return drop(frame, mac.isMulticast ? .linkGroupNotJoined : .frameNotForUs)
             }
-            frame.metadata.flags = flags
+            // A device that lets every frame in lets those of others in too.
+            guard mac.isMulticast else { return drop(frame, .frameNotForUs) }
+            frame.metadata.flags = mac.isBroadcast ? .linkBroadcast : .linkMulticast
         } else {
             frame.metadata.flags = []
         }
@@ -71,13 +75,6 @@ extension VirtualStack {
         default:
             drop(frame, .etherTypeUnknown)
         }
-    }
-
-    /// The flags of a frame not sent to our own address, or `nil` when it is not for us.
-    private mutating func acceptedGroup(_ destination: MACAddress, _ port: SlotID) -> PacketFlags? {
-        if destination.isBroadcast { return .linkBroadcast }
-        if destination.isMulticast { return .linkMulticast }
-        return nil
     }
 
     /// One IP packet of a link without frames, which says its version itself.
@@ -136,8 +133,9 @@ extension VirtualStack {
             return deliver(packet, fields, port)
         }
         if fields.destination.isMulticast {
-            // All hosts of the link, the one group every host is a member of (RFC 1112 §4).
-            guard fields.destination == .allSystems else { return drop(packet, .multicastNoMember) }
+            guard ipv4Groups.memberships.isJoined(fields.destination, on: ports[port].index.rawValue) else {
+                return drop(packet, .multicastNoMember)
+            }
             packet.metadata.flags.insert(.ipMulticast)
             return deliver(packet, fields, port)
         }
@@ -164,6 +162,7 @@ extension VirtualStack {
         switch fields.ipProtocol {
         case .udp: udpArrived(packet, fields, port)
         case .icmpv4: icmpArrived(packet, fields, port)
+        case .igmp: igmpArrived(packet, fields, port)
         default: unknownProtocolArrived(packet, fields)
         }
     }

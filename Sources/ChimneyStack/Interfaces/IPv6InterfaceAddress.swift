@@ -62,10 +62,4 @@ extension StackInterface {
         for candidate in ipv6Addresses where candidate.address == address && candidate.isAssigned { return true }
         return false
     }
-
-    /// Whether a group is the solicited-node group of an address of the interface, be it still probed.
-    func isSolicited(by group: IPv6Address) -> Bool {
-        for candidate in ipv6Addresses where candidate.address.solicitedNode == group { return true }
-        return false
-    }
 }

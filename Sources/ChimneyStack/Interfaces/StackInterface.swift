@@ -1,9 +1,10 @@
 import ChimneyAddressing
 public import ChimneyLink
+public import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyRouting
-import ChimneyWire
+public import ChimneyWire
 
 /// What a shell says about an interface when it attaches one.
 public struct InterfaceDescription: Sendable, Hashable {
@@ -27,6 +28,12 @@ public struct InterfaceDescription: Sendable, Hashable {
     public var detectsConflicts: Bool
     /// Whether it speaks IPv6, and whether it configures itself.
     public var ipv6: IPv6Mode
+    /// The most link groups the device lets in by name; with more, it lets all groups in.
+    public var groupAddressesMax = 64
+    /// How IPv4 groups are reported; `nil` for the stack's way.
+    public var igmp: MembershipSettings<IPv4Address>?
+    /// How IPv6 groups are reported; `nil` for the stack's way.
+    public var mld: MembershipSettings<IPv6Address>?
 
     /// An interface with an MTU of 1,500 bytes in routing table 0.
     public init(
@@ -132,8 +139,16 @@ struct StackInterface: ~Copyable {
     /// The same for IPv6.
     var lastIPv6Hop = IPv6Address.any
     var lastIPv6Handle = NeighborHandle.none
+    /// Which link groups come in.
+    var linkGroups: LinkGroups
+    /// The groups that IPv6 itself listens to.
+    var ownGroups: [IPv6Address] = []
+    /// Whether reports have an IPv4 address, and a link-local one, to come from.
+    var hasReportSource = false
+    var hasIPv6ReportSource = false
 
-    init(_ description: InterfaceDescription, index: InterfaceIndex) {
+    init(_ description: InterfaceDescription, index: InterfaceIndex, using random: inout StackRandom) {
+        linkGroups = LinkGroups(addressesMax: description.groupAddressesMax, using: &random)
         self.index = index
         kind = description.kind
         mac = description.mac

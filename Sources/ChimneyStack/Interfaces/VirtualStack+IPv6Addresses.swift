@@ -32,6 +32,7 @@ extension VirtualStack {
             throw .noSuchAddress(.v6(address))
         }
         let removed = ports[port].ipv6Addresses.remove(at: position)
+        joinOwnGroups(port)
         let isShared = ports[port].ipv6Addresses.contains {
             $0.origin == .manual && !$0.address.isLinkLocal && $0.prefix == removed.prefix
         }
@@ -99,12 +100,15 @@ extension VirtualStack {
             return rebuildLocal()
         }
         ports[port].ipv6Addresses.append(address)
+        // Whoever has the address answers to its group (RFC 4862 §5.4.2).
+        joinOwnGroups(port)
         startDetection(address.address, port)
         rebuildLocal()
     }
 
     /// Lets an interface speak IPv6: an Ethernet link is asked for neighbours, another gets a random link-local address.
     mutating func startIPv6(_ port: SlotID) {
+        joinOwnGroups(port)
         guard ports[port].ipv6 != .off, ports[port].kind != .loopback else { return }
         if ports[port].kind == .ethernet { return attachDiscovery(port) }
         let address = IPv6Address(high: 0xFE80 << 48, low: random.next())

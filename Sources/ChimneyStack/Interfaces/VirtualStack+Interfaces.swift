@@ -1,4 +1,5 @@
 public import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyRouting
@@ -26,9 +27,12 @@ extension VirtualStack {
         do throws(InterfaceTableError) {
             index = try interfaceTable.attach(name: description.name, kind: description.kind)
         } catch { throw .table(error) }
-        _ = ports.insert(StackInterface(description, index: index))
+        _ = ports.insert(StackInterface(description, index: index, using: &random))
         if description.kind == .ethernet { try? arp.attach(index.rawValue, mac: description.mac) }
-        if let port = ports.position(of: index) { startIPv6(port) }
+        if let port = ports.position(of: index) {
+            attachGroups(port, igmp: description.igmp, mld: description.mld)
+            startIPv6(port)
+        }
         generation &+= 1
         return index
     }
@@ -41,6 +45,7 @@ extension VirtualStack {
         arp.detach(index.rawValue, output: &arpOutput)
         settleNeighbors()
         detachDiscovery(port)
+        detachGroups(port)
         routes.removeInterface(index.rawValue)
         ipv6Routes.removeInterface(index.rawValue)
         dirty.removeAll { $0 == index }
@@ -73,6 +78,7 @@ extension VirtualStack {
         settleNeighbors()
         linkChanged(port, isUp: isUp)
         dhcpLinkChanged(port, isUp: isUp)
+        groupLinkChanged(port)
         generation &+= 1
     }
 
@@ -125,6 +131,8 @@ extension VirtualStack {
         guard ports[port].ipv6 == .off || mtu >= 1_280 else { throw .mtuTooSmallForIPv6(mtu) }
         ports[port].mtu = mtu
         linkMTUChanged(port)
+        ipv4Groups.setMTU(mtu, of: index.rawValue)
+        ipv6Groups.setMTU(mtu, of: index.rawValue)
         generation &+= 1
     }
 
@@ -241,5 +249,6 @@ extension VirtualStack {
             }
         }
         generation &+= 1
+        followReportSources()
     }
 }

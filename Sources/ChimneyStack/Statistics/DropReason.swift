@@ -28,13 +28,17 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     // Transports.
     case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, udpChecksumMissing, portClosed,
         socketBufferFull
-    case broadcastNoReceiver, multicastNoMember
+    case broadcastNoReceiver
+    // Groups.
+    case linkGroupNotJoined, multicastNoMember, multicastSourceFiltered, multicastNoReceiver
+    case membershipMalformed, membershipChecksumBad, membershipHopLimit, membershipAlertMissing, membershipBadSource
+    case membershipBadGroup, membershipLooped, membershipForRouters, membershipNotAwaited
 
     /// The sentence `explain` prints.
     public var explanation: String {
         switch self {
         case .frameTruncated: "the frame is shorter than its link header"
-        case .frameNotForUs: "the frame's destination MAC is neither ours, broadcast nor a group we listen to"
+        case .frameNotForUs: "the frame's destination MAC is neither ours, nor broadcast, nor a group's"
         case .etherTypeUnknown: "no protocol of this stack has that EtherType"
         case .vlanUnknown: "no interface of this stack has that VLAN"
         case .interfaceDown: "the interface is down"
@@ -113,7 +117,19 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .portClosed: "no socket is bound to the destination port"
         case .socketBufferFull: "the socket's receive buffer is full"
         case .broadcastNoReceiver: "no socket on that port takes broadcasts"
-        case .multicastNoMember: "this host is not a member of the group"
+        case .linkGroupNotJoined: "no group or protocol of the interface wants the frame's link group"
+        case .multicastNoMember: "this host is not a member of the group on the interface"
+        case .multicastSourceFiltered: "every socket in the group on that port refuses the source"
+        case .multicastNoReceiver: "the group is joined, and no socket that joined it has the port"
+        case .membershipMalformed: "the IGMP or MLD message is truncated, or of no known type or length"
+        case .membershipChecksumBad: "the checksum of the IGMP message is wrong"
+        case .membershipHopLimit: "the IGMP or MLD message crossed a router: its TTL or hop limit is not 1"
+        case .membershipAlertMissing: "the query carries no router alert"
+        case .membershipBadSource: "the IGMP or MLD message comes from an address that may not send it"
+        case .membershipBadGroup: "the query or report is about no group, or went to a group it does not belong to"
+        case .membershipLooped: "the IGMP or MLD message is our own, come back"
+        case .membershipForRouters: "a report or leave that only routers act on"
+        case .membershipNotAwaited: "the query is about a group that is not joined, or the report suppresses nothing"
         }
     }
 }

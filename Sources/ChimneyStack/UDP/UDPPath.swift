@@ -14,6 +14,13 @@ struct UDPPath: BitwiseCopyable {
     var isLocal = false
     var isBroadcast = false
     var isLinkGroup = false
+    /// Whether the destination is a group, and whether members of this stack are to receive from it what the socket sends.
+    var isGroup = false
+    var loops = false
+    /// Whether datagrams do not leave this host.
+    var staysInside = false
+    /// Whether datagrams do anything but leave by the interface.
+    var isSpecial = false
     var withChecksum = true
     /// The identification of the next IPv4 datagram.
     var identification: UInt16 = 0

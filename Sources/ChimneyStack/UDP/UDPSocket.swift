@@ -1,3 +1,4 @@
+public import ChimneyLink
 public import ChimneyPrimitives
 import ChimneyWire
 
@@ -95,6 +96,14 @@ public struct UDPOptions: Hashable, Sendable {
     public var onlyIPv6 = false
     /// Whether datagrams leave with a checksum (RFC 768 allows none; over IPv6 they always do, RFC 8200 §8.1).
     public var checksum = true
+    /// The time to live or hop limit of datagrams to groups (`IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`); with 0 they stay in this host.
+    public var multicastTimeToLive: UInt8 = 1
+    /// Whether datagrams to groups reach members of this stack too (`IP_MULTICAST_LOOP`, `IPV6_MULTICAST_LOOP`).
+    public var multicastLoops = true
+    /// The interface for datagrams to groups; `nil` for the one that routes name (`IP_MULTICAST_IF`, `IPV6_MULTICAST_IF`).
+    public var multicastInterface: InterfaceIndex?
+    /// Whether the socket also receives, from all sources, groups that only others joined (`IP_MULTICAST_ALL`).
+    public var receivesAllGroups = false
     /// The most bytes that wait to be received; `nil` for the stack's (`SO_RCVBUF`).
     public var receiveBytesMax: Int?
 
@@ -175,6 +184,8 @@ struct UDPSocketState: ~Copyable {
     var fib: UInt16 = 0
     var options = UDPOptions()
     var isBound = false
+    /// Whether it ever joined a group, so that memberships know its port.
+    var usesGroups = false
     /// Whether the socket is in the list of sockets with news already.
     var isAnnounced = false
     var error: SocketError?
@@ -201,7 +212,7 @@ struct UDPSocketState: ~Copyable {
     func takes(_ destination: Endpoint) -> Bool {
         wildcard.contains(destination.isIPv4 ? .ipv4 : .ipv6)
             || local.mapped == destination.mapped
-                && local.zone == destination.zone
+                && (local.zone == destination.zone || local.zone == 0 && local.mapped.isMulticast)
     }
 }
 

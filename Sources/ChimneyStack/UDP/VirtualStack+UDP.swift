@@ -1,4 +1,5 @@
 import ChimneyLink
+import ChimneyMulticast
 public import ChimneyPrimitives
 import ChimneyWire
 
@@ -14,7 +15,7 @@ extension VirtualStack {
         return SocketID(slot: slot)
     }
 
-    /// Binds a socket to an address of ours, a broadcast address of ours, 0.0.0.0 or `::`, and a port; port 0 draws one (RFC 6056).
+    /// Binds a socket to an address of ours, a broadcast address of ours, a group, 0.0.0.0 or `::`, and a port; port 0 draws one (RFC 6056).
     ///
     /// `::` takes datagrams of both families, unless ``UDPOptions/onlyIPv6`` is on (RFC 3493 §5.3). A
     /// link-local address of IPv6 without a zone is that of the first interface that has it.
@@ -42,6 +43,7 @@ extension VirtualStack {
         sockets[id.slot].isBound = true
         sockets[id.slot].nextOnPort = portTable[bound.port]
         portTable.set(bound.port, to: id.slot)
+        if sockets[id.slot].usesGroups { tellGroups(of: id.slot) }
         return bound
     }
 
@@ -99,19 +101,50 @@ extension VirtualStack {
         sockets[id.slot].sentCount &+= 1
         if sockets[id.slot].path.isIPv6 {
             packet.writeUDPv6(sockets[id.slot].path, payloadSum: sum)
-            if sockets[id.slot].path.isLocal { return sendLooped(packet, by: sockets[id.slot].path.port) }
+            if sockets[id.slot].path.isSpecial { return sendSpecially(packet, by: id.slot) }
             sendToLink(packet, by: sockets[id.slot].path.ipv6Output)
         } else {
             packet.writeUDPv4(sockets[id.slot].path, payloadSum: sum)
             sockets[id.slot].path.identification &+= 1
-            if sockets[id.slot].path.isLocal { return sendLooped(packet, by: sockets[id.slot].path.port) }
+            if sockets[id.slot].path.isSpecial { return sendSpecially(packet, by: id.slot) }
             sendToLink(packet, by: sockets[id.slot].path.ipv4Output)
         }
     }
 
-    private mutating func sendLooped(_ packet: consuming Packet, by port: SlotID) {
-        loopBack(packet, by: port)
+    /// Sends what comes back to this stack: all of it, or a copy of what goes to a group.
+    private mutating func sendSpecially(_ packet: consuming Packet, by id: SlotID) {
+        let path = sockets[id].path
+        if path.isLocal {
+            loopBack(packet, by: path.port)
+            return deliverLooped()
+        }
+        if path.loops, isJoined(path.destination.address, on: path.port) { loopCopy(of: packet, by: path.port) }
+        if path.staysInside {
+            consume(packet)
+        } else if path.isIPv6 {
+            sendIPv6(packet, by: path.ipv6Output, mtu: path.mtu)
+        } else {
+            sendIPv4(packet, by: path.ipv4Output)
+        }
         deliverLooped()
+    }
+
+    private func isJoined(_ group: IPAddress, on port: SlotID) -> Bool {
+        let index = ports[port].index.rawValue
+        return switch group {
+        case .v4(let group): ipv4Groups.memberships.isJoined(group, on: index)
+        case .v6(let group): ipv6Groups.memberships.isJoined(group, on: index)
+        }
+    }
+
+    /// Members of this stack receive their own copy, since the link writes its header before the original.
+    private mutating func loopCopy(of packet: borrowing Packet, by port: SlotID) {
+        guard let copy = packet.clone(pool: pool) else {
+            counters.multicastCopiesMissed &+= 1
+            return
+        }
+        ledger.created &+= 1
+        loopBack(copy, by: port)
     }
 
     /// Sends a datagram that needs a large buffer, in fragments where it is above the path's MTU.
@@ -130,12 +163,12 @@ extension VirtualStack {
         sockets[id].sentCount &+= 1
         if path.isIPv6 {
             packet.writeUDPv6(path, payloadSum: sum)
-            if path.isLocal { return sendLooped(packet, by: path.port) }
+            if path.isSpecial { return sendSpecially(packet, by: id) }
             sendIPv6(packet, by: path.ipv6Output, mtu: path.mtu)
         } else {
             packet.writeUDPv4(path, payloadSum: sum)
             sockets[id].path.identification &+= 1
-            if path.isLocal { return sendLooped(packet, by: path.port) }
+            if path.isSpecial { return sendSpecially(packet, by: id) }
             sendIPv4(packet, by: path.ipv4Output)
         }
     }
@@ -177,6 +210,10 @@ extension VirtualStack {
         sockets[id.slot].options = options
         sockets[id.slot].queueBytesMax = options.receiveBytesMax ?? settings.socketReceiveBytesMax
         sockets[id.slot].path.generation = 0
+        if sockets[id.slot].usesGroups || options.receivesAllGroups {
+            sockets[id.slot].usesGroups = true
+            tellGroups(of: id.slot)
+        }
     }
 
     /// The socket's options, or `nil` once closed.
@@ -188,6 +225,7 @@ extension VirtualStack {
     public mutating func close(_ id: SocketID) {
         guard sockets.contains(id.slot) else { return }
         forgetConnection(id.slot)
+        leaveGroups(of: id.slot)
         if sockets[id.slot].isBound { unchain(id.slot) }
         _ = sockets.remove(id.slot)
     }
@@ -246,12 +284,23 @@ extension VirtualStack {
         let timeToLive: UInt8
         if let address = peer.ipv4 {
             try findPath(id, to: address, &path)
-            timeToLive = address.isMulticast ? 1 : max(1, options.timeToLive ?? settings.timeToLive)
+            timeToLive =
+                address.isMulticast
+                ? max(1, options.multicastTimeToLive) : max(1, options.timeToLive ?? settings.timeToLive)
+            path.isGroup = address.isMulticast
         } else {
             try findPath(id, to: peer.mapped, &path)
-            timeToLive = peer.mapped.isMulticast ? 1 : max(1, options.timeToLive ?? hopLimit(path.port))
+            timeToLive =
+                peer.mapped.isMulticast
+                ? max(1, options.multicastTimeToLive) : max(1, options.timeToLive ?? hopLimit(path.port))
+            path.isGroup = peer.mapped.isMulticast
         }
         if let source { path.source = source }
+        path.loops = path.isGroup && options.multicastLoops
+        // Scope 1 is the interface's own (RFC 4291 §2.7).
+        let isOwn = !path.destination.isIPv4 && path.destination.mapped.multicastScope <= 1
+        path.staysInside = path.isGroup && (isOwn || options.multicastTimeToLive == 0)
+        path.isSpecial = path.isLocal || path.loops || path.staysInside
         path.identification = UInt16(truncatingIfNeeded: random.next())
         // A label drawn for each path tells its flows apart, and says nothing else (RFC 6437 §3).
         let flowLabel = path.isIPv6 ? UInt32(truncatingIfNeeded: random.next()) & 0xF_FFFF : 0
@@ -264,9 +313,14 @@ extension VirtualStack {
         guard !address.isThisNetwork, !address.isReserved else { throw .destinationInvalid(path.destination) }
         let found: OutputPath<IPv4Address>
         do {
-            found = try self.path(
-                to: address, fib: sockets[id].fib, flowHash: address.bits &* 0x9E37_79B1 ^ UInt32(path.destination.port)
-            )
+            if address.isMulticast, let chosen = chosenPort(of: id) {
+                found = OutputPath(
+                    port: chosen, nextHop: address, isLocal: false, isLinkGroup: true, isBroadcast: false)
+            } else {
+                found = try self.path(
+                    to: address, fib: sockets[id].fib,
+                    flowHash: address.bits &* 0x9E37_79B1 ^ UInt32(path.destination.port))
+            }
         } catch {
             throw .noRoute(.v4(address))
         }
@@ -288,9 +342,15 @@ extension VirtualStack {
         guard !address.isAny else { throw .destinationInvalid(path.destination) }
         let found: OutputPath<IPv6Address>
         do {
-            found = try self.path(
-                to: address, zone: zone(of: id, for: path.destination), fib: sockets[id].fib,
-                flowHash: UInt32(truncatingIfNeeded: address.low) &* 0x9E37_79B1 ^ UInt32(path.destination.port))
+            if address.isMulticast, path.destination.zone == 0, let chosen = chosenPort(of: id) {
+                guard ports[chosen].ipv6 != .off else { throw RouteFailure.none }
+                found = OutputPath(
+                    port: chosen, nextHop: address, isLocal: false, isLinkGroup: true, isBroadcast: false)
+            } else {
+                found = try self.path(
+                    to: address, zone: zone(of: id, for: path.destination), fib: sockets[id].fib,
+                    flowHash: UInt32(truncatingIfNeeded: address.low) &* 0x9E37_79B1 ^ UInt32(path.destination.port))
+            }
         } catch {
             throw .noRoute(.v6(address))
         }
@@ -304,6 +364,11 @@ extension VirtualStack {
         path.isLinkGroup = found.isLinkGroup
     }
 
+    /// The interface that a socket's option names for groups.
+    private func chosenPort(of id: SlotID) -> SlotID? {
+        sockets[id].options.multicastInterface.flatMap { ports.position(of: $0) }
+    }
+
     /// The zone of a destination that names none is that of the address the socket is bound to.
     private func zone(of id: SlotID, for destination: Endpoint) -> UInt32 {
         destination.zone == 0 && destination.mapped.isLinkScoped ? sockets[id].local.zone : destination.zone
@@ -313,7 +378,8 @@ extension VirtualStack {
     private mutating func source(
         of id: SlotID, for destination: IPv4Address, by path: OutputPath<IPv4Address>
     ) throws(SendError) -> IPv4Address {
-        if !sockets[id].local.mapped.isAny {
+        // A group that a socket is bound to sends nothing itself.
+        if !sockets[id].local.mapped.isAny, !sockets[id].local.address.isMulticast {
             guard let bound = sockets[id].local.ipv4 else { throw .noRoute(.v4(destination)) }
             if local.isOurs(bound) {
                 // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
@@ -333,7 +399,7 @@ extension VirtualStack {
         of id: SlotID, for destination: IPv6Address, by path: OutputPath<IPv6Address>
     ) throws(SendError) -> IPv6Address {
         let bound = sockets[id].local
-        if !bound.mapped.isAny {
+        if !bound.mapped.isAny, !bound.mapped.isMulticast {
             guard !bound.isIPv4 else { throw .noRoute(.v6(destination)) }
             guard isOurs(bound.mapped, zone: bound.zone) else { throw .bind(.addressNotOurs(bound.address)) }
             // `::1` never leaves this host (RFC 4291 §2.5.3).
@@ -379,8 +445,10 @@ extension VirtualStack {
 
     /// Whether a socket may be bound to this address.
     private mutating func isBindable(_ endpoint: Endpoint) -> Bool {
-        guard let address = endpoint.ipv4 else { return isOurs(endpoint.mapped, zone: endpoint.zone) }
-        return address == .limitedBroadcast || local.kind(of: address) != nil
+        guard let address = endpoint.ipv4 else {
+            return endpoint.mapped.isMulticast || isOurs(endpoint.mapped, zone: endpoint.zone)
+        }
+        return address == .limitedBroadcast || address.isMulticast || local.kind(of: address) != nil
     }
 
     private func isFree(_ endpoint: Endpoint, _ wildcard: AddressFamilies, sharing: Bool) -> Bool {

@@ -24,6 +24,9 @@ extension VirtualStack {
         let destination = fields.destinationEndpoint(UInt16(truncatingIfNeeded: ports), on: interface)
         packet.metadata.transportOffset = UInt16(truncatingIfNeeded: start)
         if !packet.metadata.flags.isDisjoint(with: [.ipBroadcast, .ipMulticast]) {
+            if packet.metadata.flags.contains(.ipMulticast) {
+                return deliverToGroup(packet, source: source, destination: destination)
+            }
             return deliverToAll(packet, source: source, destination: destination)
         }
         guard let id = takingSocket(for: destination, from: source) else {
@@ -77,7 +80,7 @@ extension VirtualStack {
         if !sockets[id].isAnnounced { announce(id) }
     }
 
-    /// A broadcast or multicast goes to every socket on its port that may take it, the payload shared (RFC 1122 §4.1.3.3).
+    /// A broadcast goes to every socket on its port that may take it, the payload shared (RFC 1122 §4.1.3.3).
     private mutating func deliverToAll(
         _ packet: consuming Packet, source: Endpoint, destination: Endpoint
     ) {

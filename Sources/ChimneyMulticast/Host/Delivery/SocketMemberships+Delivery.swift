@@ -133,6 +133,18 @@ extension SocketMemberships {
         return true
     }
 
+    /// Whether a socket that is in the datagram's group and has its port refuses its source.
+    public func hasReceiverRefusing(_ datagram: GroupDatagram<Address>) -> Bool {
+        let first = receivers(of: datagram).first
+        var place = first
+        while place >= 0 {
+            if !memberships[Int(place)].filter.admits(datagram.source) { return true }
+            let following = memberships[Int(place)].nextReceiver
+            place = following == first ? -1 : following
+        }
+        return false
+    }
+
     /// Whether a socket's filter for a group admits a source, or `nil` when the socket is not in it.
     @inlinable
     public func admits(

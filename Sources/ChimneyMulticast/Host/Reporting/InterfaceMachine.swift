@@ -12,7 +12,7 @@ package import ChimneyWire
 ///
 /// - Note: RFC 9776 and RFC 9777, the host's side; RFC 2236 and RFC 2710 where an older querier is present; RFC 5790.
 package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
-    package let settings: MembershipSettings<Address>
+    package private(set) var settings: MembershipSettings<Address>
     /// The MTU of the link, which bounds reports.
     package var mtu: Int
     /// How often things happened.
@@ -169,6 +169,20 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
         let due = now + settings.gatherTime
         gatherDue = due
         return due
+    }
+
+    /// The interface reports in another way from now on: what is pinned, what is believed, how long it waits.
+    ///
+    /// The bounds of its tables stay as they were, and so does the way of reporting groups that are known.
+    package mutating func configure(
+        _ new: MembershipSettings<Address>, at now: Instant, output: inout MembershipOutput<Address>
+    ) {
+        let before = robustness
+        let groupsMax = settings.groupsMax
+        settings = new
+        settings.groupsMax = groupsMax
+        if robustness != before { output.events.appendNews(.robustnessChanged(to: robustness)) }
+        followQueriers(at: now, output: &output)
     }
 
     // MARK: - Time
