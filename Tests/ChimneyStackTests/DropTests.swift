@@ -121,7 +121,7 @@ import Testing
         #expect(try to("ff00::1") == .destinationAddressInvalid)
         #expect(try to("ff02::77") == .multicastNoMember)
         #expect(try to("ff02::2") == .multicastNoMember)
-        #expect(try to("ff02::1:ff00:2") == .broadcastNoReceiver)
+        #expect(try to("ff02::1:ff00:2") == .multicastNoReceiver)
         #expect(try from("::") == .sourceAddressInvalid)
         #expect(try from("::1") == .sourceAddressInvalid)
         #expect(try from("ff02::1") == .sourceAddressInvalid)

@@ -304,8 +304,8 @@ import Testing
         #expect(queue.count == 1)
         let sent = Seen(Segment.bytes(of: queue.removeFirst()))
         #expect(sent.source == .v6(try linkLocal(segment.left, other)) && sent.timeToLive == 1)
-        let receiver = try segment.right.openUDP()
-        try segment.right.bind(receiver, to: Endpoint(port: 9))
+        let receiver = try segment.right.listen(
+            to: 9, at: .v6(.allNodes), on: segment.rightIndex, at: segment.now)
         try segment.left.send(socket, [2], to: Endpoint(.allNodes, 9), at: segment.now)
         segment.pump()
         #expect(segment.right.receiveAll(receiver) == [[2]])

@@ -66,8 +66,8 @@ import Testing
     @Test(arguments: Family.allCases)
     func receiverLearnsTheAddressADatagramWasSentTo(_ family: Family) throws {
         let segment = try Segment(family)
-        let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: Endpoint(port: 9))
+        let socket = try segment.right.listen(
+            to: 9, at: family.everyone, on: segment.rightIndex, at: segment.now)
         var addresses = [family.right, family.everyone]
         if family == .ipv4 { addresses.append(.v4(.limitedBroadcast)) }
         for address in addresses { segment.giveRight(Handmade.udp(family, to: 9, [1], destination: address)) }

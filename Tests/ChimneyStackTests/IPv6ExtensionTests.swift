@@ -26,8 +26,7 @@ import Testing
         _ change: (inout Handmade) -> Void = { _ in }
     ) throws -> Outcome {
         let segment = try Segment(.ipv6, kind: .ip)
-        let socket = try segment.right.openUDP()
-        try segment.right.bind(socket, to: Endpoint(port: 9))
+        let socket = try segment.right.listen(to: 9, at: destination, on: segment.rightIndex, at: segment.now)
         var packet = Handmade.udp(.ipv6, to: 9, [1], destination: destination)
         packet.extensions = extensions
         change(&packet)

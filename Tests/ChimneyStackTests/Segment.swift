@@ -155,6 +155,16 @@ extension VirtualStack {
         try unsafe send(id, payload.span.bytes, to: destination, at: now)
     }
 
+    /// Opens a socket bound to a port, in the group of an address that is one.
+    mutating func listen(
+        to port: UInt16, at address: IPAddress, on index: InterfaceIndex, at now: Instant
+    ) throws -> SocketID {
+        let socket = try openUDP()
+        try bind(socket, to: Endpoint(port: port))
+        if address.isMulticast { try join(address, on: .index(index), as: .socket(socket), at: now) }
+        return socket
+    }
+
     /// Everything waiting in a socket, as arrays.
     mutating func receiveAll(_ id: SocketID) -> [[UInt8]] {
         var result: [[UInt8]] = []

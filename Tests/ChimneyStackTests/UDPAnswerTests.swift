@@ -48,9 +48,8 @@ import Testing
 
     @Test func whatCameToAGroupIsAnsweredFromAnAddressOfOurs() throws {
         let (link, _) = try link()
-        let server = try link.right.openUDP()
+        let server = try link.right.listen(to: 7, at: .v6(.allNodes), on: link.rightIndex, at: link.now)
         let client = try link.left.openUDP()
-        try link.right.bind(server, to: Endpoint(port: 7))
         let group = Endpoint(IPv6Address.allNodes, 7, zone: link.leftIndex.rawValue)
         try link.left.send(client, [1], to: group, at: link.now)
         link.pump()

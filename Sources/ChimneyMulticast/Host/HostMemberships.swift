@@ -144,6 +144,13 @@ public struct HostMemberships<Address: InternetAddress>: ~Copyable {
     @inlinable
     public func next(_ receivers: inout GroupReceivers<Address>) -> UInt32? { sockets.next(&receivers) }
 
+    /// Whether any socket receives the datagram.
+    @inlinable
+    public func hasReceiver(_ datagram: GroupDatagram<Address>) -> Bool {
+        var receivers = sockets.receivers(of: datagram)
+        return sockets.next(&receivers) != nil
+    }
+
     /// Whether a socket that is in the datagram's group and has its port refuses its source.
     public func hasReceiverRefusing(_ datagram: GroupDatagram<Address>) -> Bool {
         sockets.hasReceiverRefusing(datagram)

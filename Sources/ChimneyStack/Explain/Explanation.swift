@@ -177,7 +177,9 @@ extension VirtualStack {
     private func meaning(of destination: IPAddress, _ port: SlotID) -> Meaning {
         switch destination {
         case .v4(let address):
-            if address.isMulticast { return .group(isMember: ipv4Groups.memberships.isJoined(address, on: ports[port].index.rawValue)) }
+            if address.isMulticast {
+                return .group(isMember: ipv4Groups.memberships.isJoined(address, on: ports[port].index.rawValue))
+            }
             if address == .limitedBroadcast || ports[port].isSubnetBroadcast(address) { return .broadcast }
             return local.isOurs(address) ? .unicast : .stranger
         case .v6(let address):

@@ -118,7 +118,7 @@ extension VirtualStack {
             loopBack(packet, by: path.port)
             return deliverLooped()
         }
-        if path.loops, isJoined(path.destination.address, on: path.port) { loopCopy(of: packet, by: path.port) }
+        if path.loops, isAwaited(path, on: ports[path.port].index) { loopCopy(of: packet, by: path.port) }
         if path.staysInside {
             consume(packet)
         } else if path.isIPv6 {
@@ -129,12 +129,17 @@ extension VirtualStack {
         deliverLooped()
     }
 
-    private func isJoined(_ group: IPAddress, on port: SlotID) -> Bool {
-        let index = ports[port].index.rawValue
-        return switch group {
-        case .v4(let group): ipv4Groups.memberships.isJoined(group, on: index)
-        case .v6(let group): ipv6Groups.memberships.isJoined(group, on: index)
+    /// Whether a socket of this stack joined the group that a path leads to, and wants what comes from here.
+    private func isAwaited(_ path: borrowing UDPPath, on index: InterfaceIndex) -> Bool {
+        let (group, source, port) = (path.destination.mapped, path.source, path.destination.port)
+        if path.isIPv6 {
+            return ipv6Groups.memberships.hasReceiver(
+                GroupDatagram(group: group, source: source, interface: index.rawValue, port: port))
         }
+        return ipv4Groups.memberships.hasReceiver(
+            GroupDatagram(
+                group: IPv4Address(bits: UInt32(truncatingIfNeeded: group.low)), source: path.ipv4Source,
+                interface: index.rawValue, port: port))
     }
 
     /// Members of this stack receive their own copy, since the link writes its header before the original.
