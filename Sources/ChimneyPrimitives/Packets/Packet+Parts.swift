@@ -192,3 +192,43 @@ private struct PacketPart {
     let count: Int
     let owner: PacketSlot.Pointer
 }
+
+extension Packet {
+    /// The memory that the packet keeps from its pool, buffers that it only shows included.
+    ///
+    /// - Complexity: O(1) for a packet of one part, else O(parts).
+    package var memoryByteCount: Int {
+        var total = 0
+        var current: PacketSlot.Pointer? = unsafe slot
+        while let part = unsafe current {
+            total += unsafe Int(part.pointee.capacity) + PacketSlot.headByteCount
+            if let owner = unsafe part.pointee.owner {
+                total += unsafe Int(owner.pointee.capacity) + PacketSlot.headByteCount
+            }
+            if let owner = unsafe part.pointee.secondOwner {
+                total += unsafe Int(owner.pointee.capacity) + PacketSlot.headByteCount
+            }
+            unsafe current = part.pointee.tail
+        }
+        return total
+    }
+
+    /// Drops bytes at the front, of further parts too when the first has fewer; at most all there are.
+    package mutating func removeFirstBytes(_ count: Int) {
+        var left = max(0, count)
+        var current: PacketSlot.Pointer? = unsafe slot
+        while left > 0, let part = unsafe current {
+            let first = unsafe min(left, Int(part.pointee.count))
+            unsafe part.pointee.start += first
+            unsafe part.pointee.count -= UInt32(first)
+            left -= first
+            if let start = unsafe part.pointee.secondStart {
+                let second = unsafe min(left, Int(part.pointee.secondCount))
+                unsafe part.pointee.secondStart = unsafe start + second
+                unsafe part.pointee.secondCount -= UInt32(second)
+                left -= second
+            }
+            unsafe current = part.pointee.tail
+        }
+    }
+}

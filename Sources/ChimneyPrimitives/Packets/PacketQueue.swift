@@ -101,6 +101,26 @@ public struct PacketQueue: ~Copyable {
         }
     }
 
+    /// Copies the bytes of a packet behind those of the last one.
+    ///
+    /// - Returns: `false`, with nothing changed, when there is no last packet or no room of its own behind it.
+    package mutating func appendToLast(_ packet: borrowing Packet) -> Bool {
+        guard unsafe head != nil, let slot = unsafe last else { return false }
+        var target = unsafe Packet(slot: slot)
+        let count = packet.totalCount
+        let start = target.count
+        let fits = target.extend(by: count)
+        if fits {
+            var span = target.mutableBytes
+            var room = span._mutatingExtracting(start..<start + count)
+            _ = packet.copyBytes(into: &room)
+            bytes &+= count
+        }
+        // The queue goes on holding the slot.
+        _ = unsafe target.takeSlot()
+        return fits
+    }
+
     /// Drops all packets.
     @inlinable
     public mutating func removeAll() {

@@ -1,0 +1,144 @@
+package import ChimneyPrimitives
+import ChimneyWire
+
+extension TCPConnection {
+    /// Time passed; early or late does no harm.
+    package mutating func timerFired(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
+        if probeDue <= now {
+            switch state {
+            case .synSent, .synReceived:
+                probeDue = .never
+                handshakeTimedOut(at: now, shared: &shared, output: &output)
+            case .closed, .established, .finWait1, .finWait2, .closeWait, .closing, .lastAck, .timeWait:
+                windowWaited(at: now, shared: &shared, output: &output)
+            }
+        }
+        if recovery.deadline <= now { recoveryFired(at: now, shared: &shared, output: &output) }
+        if ackDue <= now {
+            ackDue = .never
+            marks.insert(.ackNow)
+        }
+        if userDue <= now { patienceEnded(at: now, shared: &shared, output: &output) }
+        if idleDue <= now { silenceLasted(at: now, shared: &shared, output: &output) }
+        flush(at: now, output: &output)
+    }
+
+    private mutating func recoveryFired(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
+        switch recovery.timerFired(at: now) {
+        case .none, .transmit: break
+        case .probe: probeTail(at: now, to: &output)
+        case .timedOut(let count): retransmissionTimedOut(count, at: now, shared: &shared, output: &output)
+        }
+    }
+
+    /// Makes the peer acknowledge: with a new segment when there is one, else with the last once more (RFC 8985 §7.3).
+    private mutating func probeTail(at now: Instant, to output: inout TCPOutput) {
+        let window = snd.una + Int(snd.wnd) - snd.nxt
+        let count = min(segmentSize, sendBuffer.end - snd.nxt, window)
+        if count > 0 {
+            let start = snd.nxt
+            snd.nxt += count
+            sendAgain(SequenceRange(start, snd.nxt), kind: .probe, at: now, to: &output)
+        } else if let range = recovery.probeRange {
+            sendAgain(range, kind: .probe, at: now, to: &output)
+        }
+    }
+
+    /// Nothing was acknowledged for long (RFC 9293 §3.8.3).
+    private mutating func retransmissionTimedOut(
+        _ count: Int, at now: Instant, shared: inout TCPShared, output: inout TCPOutput
+    ) {
+        if count == 3 { output.events.insert(.pathSuspected) }
+        // A peer that answers and keeps its window closed is not given up (§3.8.6.1).
+        if snd.wnd == 0 && now - heardAt < recovery.rto * 2 { return }
+        let most = sharedSettings.value.retransmissionsMax
+        guard count > (marks.contains(.ownerGone) ? min(most, 8) : most) else { return }
+        end(hasSoftError ? .unreachable : .timedOut, shared: &shared, output: &output)
+    }
+
+    /// The time to probe a window has come.
+    private mutating func windowWaited(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
+        let hasWork = sendBuffer.end > snd.nxt || (marks.contains(.finQueued) && !marks.contains(.finSent))
+        guard state.sendsData, hasWork, !isOutstanding else {
+            probeDue = .never
+            return
+        }
+        let silence = now - heardAt
+        if Int(probesSent) >= sharedSettings.value.retransmissionsMax && silence >= probeInterval * 2 {
+            return end(.timedOut, shared: &shared, output: &output)
+        }
+        probeWindow(at: now, to: &output)
+    }
+
+    /// The owner's time is up: for connecting, for data to be acknowledged, for lingering.
+    private mutating func patienceEnded(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
+        userDue = .never
+        if marks.contains(.lingers) {
+            sendReset(to: &output)
+            return end(.aborted, shared: &shared, output: &output)
+        }
+        guard let patience = sharedSettings.value.userTimeout else { return }
+        if state == .synSent || state == .synReceived {
+            return end(hasSoftError ? .unreachable : .timedOut, shared: &shared, output: &output)
+        }
+        guard isOutstanding else { return }
+        if now < progressAt + patience {
+            userDue = progressAt + patience
+        } else {
+            sendReset(to: &output)
+            end(.timedOut, shared: &shared, output: &output)
+        }
+    }
+
+    // MARK: - Silence
+
+    /// Whether memory could be given back, because nothing needs it now.
+    var holdsMemory: Bool { sendBuffer.isEmpty && sendBuffer.holdsMemory && !isOutstanding }
+
+    mutating func armKeepAlive(at now: Instant) {
+        guard let keepAlive = sharedSettings.value.keepAlive else { return }
+        idleDue = now + keepAlive.idle
+    }
+
+    private mutating func silenceLasted(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
+        idleDue = .never
+        if state == .finWait2 && marks.contains(.ownerGone) {
+            return end(nil, shared: &shared, output: &output)
+        }
+        if holdsMemory {
+            let quietAt = max(heardAt, progressAt) + Self.quietTime
+            if quietAt > now {
+                idleDue = quietAt
+                return
+            }
+            trim()
+        }
+        guard let keepAlive = sharedSettings.value.keepAlive, state.isSynchronized, state != .timeWait else { return }
+        if isOutstanding || sendBuffer.end > snd.nxt {
+            // Retransmissions and probes of the window tell whether the peer is there.
+            idleDue = now + keepAlive.idle
+            return
+        }
+        if now < heardAt + keepAlive.idle {
+            probesSent = 0
+            idleDue = heardAt + keepAlive.idle
+        } else if Int(probesSent) >= keepAlive.count {
+            sendReset(to: &output)
+            end(.keepAliveTimedOut, shared: &shared, output: &output)
+        } else {
+            probesSent += 1
+            idleDue = now + keepAlive.interval
+            // A number that was acknowledged makes the peer say what it expects (RFC 9293 §3.8.4).
+            var segment = self.segment(sequence: snd.nxt - 1, flags: .ack, at: now)
+            acknowledged(by: &segment)
+            output.segments.append(segment)
+        }
+    }
+
+    /// Gives memory back that only a busy connection needs.
+    package mutating func trim() {
+        sendBuffer.trim()
+        reassembly.trim()
+        recovery.trim()
+    }
+}

@@ -1,0 +1,80 @@
+package import ChimneyPrimitives
+import ChimneyWire
+
+/// What is known of a connection between a peer's SYN and its answer to ours.
+package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
+    package var iss: SequenceNumber
+    package var irs: SequenceNumber
+    /// When our SYN was last sent.
+    package var sentAt: Instant
+    package var clockOffset: UInt32 = 0
+    package var recentTimestamp: UInt32 = 0
+    package var peerSize: UInt16 = 536
+    /// The window of the SYN, which is never scaled.
+    package var peerWindow: UInt16 = 0
+    /// By how many bits the peer's windows are shifted; `nil` when ours are not either.
+    package var peerShift: UInt8?
+    package var hasTimestamps = false
+    package var hasSelectiveAcks = false
+    package var hasCongestionMarks = false
+    /// How often our SYN was sent again.
+    package var timeouts: UInt8 = 0
+
+    package init(iss: SequenceNumber, irs: SequenceNumber, sentAt: Instant) {
+        self.iss = iss
+        self.irs = irs
+        self.sentAt = sentAt
+    }
+
+    /// What a SYN opens, with the options that both ends want.
+    ///
+    /// - Parameters:
+    ///   - syn: the segment; its options were read.
+    ///   - iss: our first number.
+    ///   - settings: those of the listener.
+    ///   - defaultSize: the segment size of a peer that names none: 536 over IPv4, 1,220 over IPv6 (RFC 9293 §3.7.1).
+    ///   - clockOffset: added to the clock in our timestamps.
+    ///   - now: the time.
+    package init(
+        answering syn: ArrivedSegment, iss: SequenceNumber, settings: TCPSettings, defaultSize: UInt16,
+        clockOffset: UInt32, at now: Instant
+    ) {
+        self.init(iss: iss, irs: syn.sequence, sentAt: now)
+        self.clockOffset = clockOffset
+        peerSize = max(
+            syn.options.maximumSegmentSize ?? defaultSize, UInt16(clamping: settings.segmentSizeMin))
+        peerWindow = syn.window
+        if settings.scalesWindow, let shift = syn.options.windowShift { peerShift = min(shift, 14) }
+        if settings.hasTimestamps, let timestamps = syn.options.timestamps {
+            hasTimestamps = true
+            recentTimestamp = timestamps.value
+        }
+        hasSelectiveAcks = settings.hasSelectiveAcks && syn.options.permitsSACK
+        hasCongestionMarks = settings.ecn != .off && syn.flags.isSuperset(of: [.ece, .cwr])
+    }
+
+    /// Our SYN that answers the peer's.
+    ///
+    /// - Parameters:
+    ///   - settings: those of the listener.
+    ///   - segmentSize: what of the path's MTU the headers leave.
+    ///   - now: the time.
+    /// - Returns: the segment to send.
+    package func answer(settings: TCPSettings, segmentSize: Int, at now: Instant) -> OutgoingSegment {
+        var segment = OutgoingSegment(sequence: iss, flags: [.syn, .ack])
+        segment.ack = irs + 1
+        segment.window = UInt16(min(settings.receiveBufferMax, 65_535))
+        if hasCongestionMarks { segment.flags.insert(.ece) }
+        let size = max(min(segmentSize, settings.segmentSizeMax), settings.segmentSizeMin)
+        segment.options.maximumSegmentSize = UInt16(clamping: size)
+        segment.options.permitsSACK = hasSelectiveAcks
+        if hasTimestamps {
+            let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000) &+ clockOffset
+            segment.options.timestamps = TCPTimestamps(value: clock, echo: recentTimestamp)
+        }
+        if peerShift != nil {
+            segment.options.windowShift = TCPConnection.windowShift(for: settings.receiveBufferMax)
+        }
+        return segment
+    }
+}
