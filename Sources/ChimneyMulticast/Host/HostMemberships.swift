@@ -156,6 +156,11 @@ public struct HostMemberships<Address: InternetAddress>: ~Copyable {
         sockets.hasReceiverRefusing(datagram)
     }
 
+    /// The sockets that are in the datagram's group and have its port, with their filters, in the order of joining; for showing them.
+    public func members(of datagram: GroupDatagram<Address>) -> [(socket: UInt32, filter: SourceFilter<Address>)] {
+        sockets.members(of: datagram)
+    }
+
     /// Whether a socket's filter for a group admits a source, or `nil` when the socket is not in it.
     @inlinable
     public func admits(_ source: Address, to group: Address, on interface: UInt32, socket: UInt32) -> Bool? {

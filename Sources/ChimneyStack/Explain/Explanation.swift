@@ -1,5 +1,4 @@
 public import ChimneyLink
-import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 
@@ -128,15 +127,11 @@ extension VirtualStack {
     private func walkLocal(_ query: FlowQuery, _ port: SlotID, _ way: inout Explanation) -> Explanation.Verdict? {
         let destination = query.destination
         let meaning = meaning(of: destination, port)
-        let isToMany = meaning != .unicast
         switch meaning {
         case .stranger:
             way.add("address", "\(destination) is not an address of this stack")
             return nil
-        case .group(isMember: false):
-            way.add("address", "this host is not a member of \(destination)")
-            return .dropped(.multicastNoMember)
-        case .group(isMember: true): way.add("address", "this host is a member of \(destination)")
+        case .group: return walkGroup(query, port, &way)
         case .broadcast: way.add("address", "\(destination) is a broadcast address")
         case .unicast: way.add("address", "\(destination) is ours")
         }
@@ -149,7 +144,7 @@ extension VirtualStack {
             let peer = endpoint(query.source ?? .v6(.any), query.sourcePort, on: port)
             guard let id = socket(for: target, from: peer) else {
                 way.add("socket", "no UDP socket takes port \(query.destinationPort) from \(peer.address)")
-                return .dropped(isToMany ? .broadcastNoReceiver : .portClosed)
+                return .dropped(meaning == .broadcast ? .broadcastNoReceiver : .portClosed)
             }
             let state = "\(sockets[id].queue.count) of at most \(sockets[id].queuePacketsMax) datagrams wait"
             way.add("socket", "the socket bound to port \(query.destinationPort); \(state)")
@@ -170,20 +165,17 @@ extension VirtualStack {
 
     /// What a destination means to a packet that comes in by an interface.
     private enum Meaning: Equatable {
-        case unicast, broadcast, stranger
-        case group(isMember: Bool)
+        case unicast, broadcast, stranger, group
     }
 
     private func meaning(of destination: IPAddress, _ port: SlotID) -> Meaning {
         switch destination {
         case .v4(let address):
-            if address.isMulticast {
-                return .group(isMember: ipv4Groups.memberships.isJoined(address, on: ports[port].index.rawValue))
-            }
+            if address.isMulticast { return .group }
             if address == .limitedBroadcast || ports[port].isSubnetBroadcast(address) { return .broadcast }
             return local.isOurs(address) ? .unicast : .stranger
         case .v6(let address):
-            if address.isMulticast { return .group(isMember: isMember(of: address, port)) }
+            if address.isMulticast { return .group }
             let isOurs = address.isLinkLocal ? ports[port].owns(address) : ipv6Local.isOurs(address)
             return isOurs ? .unicast : .stranger
         }

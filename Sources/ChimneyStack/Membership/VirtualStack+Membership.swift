@@ -8,6 +8,8 @@ extension VirtualStack {
 
     /// The stack's own groups have no bound to meet, and `lo0` is the first interface.
     mutating func startGroups() {
+        ipv4Groups.memberships.sourceSpecificGroups = settings.igmp.sourceSpecificRanges
+        ipv6Groups.memberships.sourceSpecificGroups = settings.mld.sourceSpecificRanges
         try? ipv4Groups.memberships.setBounds(membershipsMax: .max, of: Self.stackNumber)
         try? ipv6Groups.memberships.setBounds(membershipsMax: .max, of: Self.stackNumber)
         attachGroups(loopback, igmp: nil, mld: nil)

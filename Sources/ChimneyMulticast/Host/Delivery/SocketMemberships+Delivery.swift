@@ -145,6 +145,19 @@ extension SocketMemberships {
         return false
     }
 
+    /// The sockets that are in the datagram's group and have its port, with their filters, in the order of joining; for showing them.
+    public func members(of datagram: GroupDatagram<Address>) -> [(socket: UInt32, filter: SourceFilter<Address>)] {
+        let first = receivers(of: datagram).first
+        var result: [(socket: UInt32, filter: SourceFilter<Address>)] = []
+        var place = first
+        while place >= 0 {
+            result.append((memberships[Int(place)].socket, memberships[Int(place)].filter))
+            let following = memberships[Int(place)].nextReceiver
+            place = following == first ? -1 : following
+        }
+        return result
+    }
+
     /// Whether a socket's filter for a group admits a source, or `nil` when the socket is not in it.
     @inlinable
     public func admits(
