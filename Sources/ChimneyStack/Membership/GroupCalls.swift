@@ -135,6 +135,14 @@ extension VirtualStack {
         } catch { throw .membership(error) }
     }
 
+    /// The interface that a call for a group is about.
+    public mutating func interface(
+        for group: IPAddress, on choice: InterfaceChoice = .route, as member: GroupMember
+    ) throws(GroupError) -> InterfaceIndex {
+        _ = try number(of: member)
+        return ports[try port(for: group, choice, member)].index
+    }
+
     /// What a member is in: of each family in the order of joining, IPv4 first.
     public func memberships(of member: GroupMember) -> [GroupMembershipSnapshot] {
         guard let number = try? number(of: member) else { return [] }

@@ -85,7 +85,8 @@ struct LinkGroups: ~Copyable {
         toldPromiscuous = false
     }
 
-    /// What the device has to be told: what it is to let in before what it is to let in no longer.
+    /// What the device has to be told: what it is to let in no longer first, whose places the others may need, and of all
+    /// groups at the end, so that none is missed that was let in with them.
     mutating func takeChanges() -> [LinkFilterChange] {
         let wanted = filter.addresses
         var admitted: [LinkFilterChange] = []
@@ -105,11 +106,11 @@ struct LinkGroups: ~Copyable {
         }
         let all = filter.letsAllMulticastIn
         if all != toldAllMulticast { admitted.append(.allMulticast(all)) }
-        if filter.isPromiscuous != toldPromiscuous { refused.append(.promiscuous(filter.isPromiscuous)) }
+        if filter.isPromiscuous != toldPromiscuous { admitted.append(.promiscuous(filter.isPromiscuous)) }
         told = wanted
         toldAllMulticast = all
         toldPromiscuous = filter.isPromiscuous
-        return admitted + refused
+        return refused + admitted
     }
 
     private mutating func hasNews() -> Bool {
