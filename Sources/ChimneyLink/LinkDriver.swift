@@ -15,8 +15,9 @@ public protocol LinkDriver: AnyObject {
     var mtu: Int { get }
     /// The device's own link address; `nil` when it has none.
     var mac: MACAddress? { get }
-    /// The most groups the device names in its filter; with more, the stack has it let all groups in.
-    var groupAddressesMax: Int { get }
+    /// The most groups the device names in its filter, with more of which the stack has it let all groups in; `nil` for a
+    /// device that lets everything in and is told nothing.
+    var groupAddressesMax: Int? { get }
 
     /// Receives up to `packetsMax` frames behind those of `queue`.
     ///
@@ -41,10 +42,10 @@ public protocol LinkDriver: AnyObject {
     func setFilter(_ change: LinkFilterChange) throws(LinkDriverError) -> Bool
 }
 
-/// A device that lets everything in and need not be told.
+/// A device that lets everything in.
 extension LinkDriver {
-    /// Any number of groups.
-    public var groupAddressesMax: Int { .max }
+    /// It is told nothing.
+    public var groupAddressesMax: Int? { nil }
     /// Nothing is to be done.
     public func setFilter(_ change: LinkFilterChange) throws(LinkDriverError) -> Bool { true }
 }

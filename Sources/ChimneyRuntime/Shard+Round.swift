@@ -99,9 +99,11 @@
             for cell in touchedRunning {
                 cell.isTouched = false
                 guard !cell.isRemoved else { continue }
+                if cell.stack.hasFilterChanges { setFilters(of: cell) }
                 transmit(cell)
                 deadlines[cell.position] = cell.stack.deadline ?? .never
                 if cell.stack.hasAnnounced { cell.touch() }
+                if cell.stack.hasMembershipEvents { reportMemberships(of: cell) }
                 if cell.isStale { publish(cell) }
             }
             touchedRunning.removeAll(keepingCapacity: true)

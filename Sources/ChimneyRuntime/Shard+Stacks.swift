@@ -77,6 +77,7 @@
             description.kind = driver.kind
             description.mtu = driver.mtu
             description.capabilities = driver.capabilities
+            description.groupAddressesMax = driver.groupAddressesMax ?? .max
             if driver.kind == .ethernet, description.mac == .zero {
                 // Locally administered, of one station.
                 let drawn = random.next() & 0xFCFF_FFFF_FFFF | 0x0200_0000_0000

@@ -1,4 +1,5 @@
 public import ChimneyPrimitives
+public import ChimneyStack
 
 /// How a shard runs.
 public struct ShardSettings: Hashable, Sendable {
@@ -29,9 +30,11 @@ public enum ShardError: Error, Hashable, Sendable {
     case stackRemoved
     /// The shard has a stack of that name.
     case nameInUse(String)
+    /// A cable joins stacks of one shard only.
+    case differentShards
 }
 
-/// What happened to a device of a stack.
+/// What happened to a device of a stack, or to the groups of its interface.
 public enum StackEvent: Hashable, Sendable {
     /// The device is gone; its interface is down and stays until it is detached.
     case deviceGone(stack: String, interface: UInt32, errno: Int32)
@@ -39,4 +42,8 @@ public enum StackEvent: Hashable, Sendable {
     case deviceDown(stack: String, interface: UInt32)
     /// A device that was switched off carries frames again.
     case deviceUp(stack: String, interface: UInt32)
+    /// The device could not be told what to let in, or what no longer; the code is the system's `errno`, 0 when it named none.
+    case filterFailed(stack: String, interface: UInt32, errno: Int32)
+    /// A group was joined or left, or what routers are told of it changed.
+    case membership(stack: String, StackMembershipEvent)
 }

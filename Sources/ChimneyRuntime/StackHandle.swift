@@ -70,8 +70,9 @@
         ///
         /// - Parameters:
         ///   - driver: the device; the shard's from here on.
-        ///   - description: what the interface is called and how it behaves. Kind, MTU and capabilities are the
-        ///     device's; so is the link address where the description gives none, and a drawn one where the device has none.
+        ///   - description: what the interface is called and how it behaves. Kind, MTU, capabilities and the number of groups
+        ///     it names are the device's; so is the link address where the description gives none, and a drawn one where the
+        ///     device has none.
         /// - Returns: the interface's index, its own until it is detached.
         /// - Throws: `InterfaceError` or ``ShardError``; nothing is attached.
         public func attach(

@@ -18,6 +18,20 @@
             }
         }
 
+        /// A group that any source may send to, and one that is joined source by source (RFC 4607 §1).
+        package var group: IPAddress {
+            switch self {
+            case .ipv4: .v4(IPv4Address(239, 1, 2, 3))
+            case .ipv6: .v6(IPv6Address(high: 0xFF15 << 48, low: 0x0001_0002_0003))
+            }
+        }
+        package var channel: IPAddress {
+            switch self {
+            case .ipv4: .v4(IPv4Address(232, 1, 2, 3))
+            case .ipv6: .v6(IPv6Address(high: 0xFF3E << 48, low: 0x8001_0203))
+            }
+        }
+
         private func host(_ number: UInt8) -> IPAddress {
             switch self {
             case .ipv4: .v4(IPv4Address(10, 0, 0, number))
@@ -32,6 +46,7 @@
         package let red: StackHandle
         package let blue: StackHandle
         package let redInterface: InterfaceIndex
+        package let blueInterface: InterfaceIndex
 
         /// How long to wait for what must come: other tests of the run may keep every thread for some seconds.
         package static var patience: Instant { Shard.clock + .seconds(30) }
@@ -40,7 +55,8 @@
         package static var blueAddress: IPv4Address { IPv4Address(10, 0, 0, 2) }
 
         package init(
-            _ family: Family = .ipv4, settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds()
+            _ family: Family = .ipv4, settings: ShardSettings = ShardSettings(), pipe: PipeEnds = PipeEnds(),
+            routesGroups: Bool = false
         ) async throws {
             shard = try Shard(name: "test", settings: settings)
             // As with the addresses of IPv4, those of IPv6 are used at once.
@@ -49,7 +65,15 @@
             red = try await shard.addStack(named: "red", settings: own, random: StackRandom(seed: 1))
             blue = try await shard.addStack(named: "blue", settings: own, random: StackRandom(seed: 2))
             redInterface = try await Self.join(red, pipe.left, family.red)
-            _ = try await Self.join(blue, pipe.right, family.blue)
+            blueInterface = try await Self.join(blue, pipe.right, family.blue)
+            guard routesGroups else { return }
+            for (stack, index) in [(red, redInterface), (blue, blueInterface)] {
+                // Over IPv6 groups need no route where there is one interface.
+                try await stack.perform { stack, _ in
+                    let groups = IPv4Prefix(IPv4Address(224, 0, 0, 0), length: 4)
+                    try stack.addRoute(IPv4Route(groups, .connected(on: index.rawValue)))
+                }
+            }
         }
 
         private static func join(

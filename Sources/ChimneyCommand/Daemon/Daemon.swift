@@ -91,6 +91,14 @@
                 case .deviceUp(let name, let interface):
                     guard let stack = stacks.first(where: { $0.name == name }) else { continue }
                     log.notice("\(name)/\(stack.interfaceName(interface)): the device was switched on")
+                case .filterFailed(let name, let interface, let code):
+                    let reason = Sentence.of(LinkDriverError.failed(errno: code))
+                    guard let stack = stacks.first(where: { $0.name == name }) else { continue }
+                    log.warning(
+                        "\(name)/\(stack.interfaceName(interface)): the device was not told which groups it is to let in: \(reason)"
+                    )
+                case .membership:
+                    continue
                 }
             }
         }

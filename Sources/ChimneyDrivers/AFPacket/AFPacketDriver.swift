@@ -49,7 +49,7 @@
         /// The stack's link address on it.
         public let mac: MACAddress?
         /// The most groups the kernel is told by name.
-        public let groupAddressesMax: Int
+        public let groupAddressesMax: Int?
 
         /// Buffers the next frames are received into, in the order of the messages, each followed by a large one
         /// in `rest` for what it cannot hold.
