@@ -100,16 +100,16 @@ let package = Package(
             name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
             swiftSettings: settings),
         .target(
-            name: "ChimneySockets", dependencies: ["ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"],
-            swiftSettings: settings),
+            name: "ChimneySockets",
+            dependencies: ["ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"], swiftSettings: settings),
         .testTarget(
             name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
             swiftSettings: settings),
         .target(
             name: "Chimney",
             dependencies: [
-                "ChimneyCapture", "ChimneyDrivers", "ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime",
-                "ChimneySockets", "ChimneyStack",
+                "ChimneyCapture", "ChimneyDrivers", "ChimneyLink", "ChimneyMulticast", "ChimneyPrimitives",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneySockets", "ChimneyStack",
             ],
             swiftSettings: settings),
         .target(

@@ -1,5 +1,7 @@
 @_exported public import ChimneyLink
+@_exported public import ChimneyMulticast
 @_exported public import ChimneyPrimitives
+@_exported public import ChimneyRouting
 @_exported public import ChimneyStack
 
 #if os(Linux)

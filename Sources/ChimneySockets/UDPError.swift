@@ -21,6 +21,8 @@ public enum UDPError: Error, Hashable, Sendable {
     case bind(BindError)
     /// The datagram was not sent.
     case send(SendError)
+    /// The group was not joined, left or filtered.
+    case group(GroupError)
     /// The network reported an error for an earlier datagram of this connected socket.
     case network(SocketError)
 
@@ -38,6 +40,26 @@ public enum UDPError: Error, Hashable, Sendable {
         switch error {
         case .closed: self = .closed
         case .alreadyBound, .addressInUse, .addressNotOurs, .noFreePort: self = .bind(error)
+        }
+    }
+
+    init(_ error: GroupError) {
+        switch error {
+        case .closed: self = .closed
+        case .noInterface, .familiesDiffer, .ipv6Disabled, .membership: self = .group(error)
+        }
+    }
+
+    /// What programs of BSD and Linux know the error by; `nil` for what only tasks and shards meet.
+    public var errorName: ErrorName? {
+        switch self {
+        case .closed: .badDescriptor
+        case .open(let error): error.errorName
+        case .bind(let error): error.errorName
+        case .send(let error): error.errorName
+        case .network(let error): error.errorName
+        case .group(let error): error.errorName
+        case .stackRemoved, .deadlinePassed, .cancelled, .tooManyWaiters, .notOnShard: nil
         }
     }
 }

@@ -1,3 +1,4 @@
+public import ChimneyLink
 public import ChimneyPrimitives
 import ChimneyStack
 
@@ -7,8 +8,10 @@ public struct UDPMessage: Hashable, Sendable {
     public var bytes: [UInt8]
     /// Who sent it, or where it is to go.
     public var peer: Endpoint
-    /// The address of ours it was sent to; `0.0.0.0:0` in one to be sent.
+    /// The address of ours or the group that it was sent to (`IP_PKTINFO`); `0.0.0.0:0` in one to be sent.
     public var local: Endpoint
+    /// The interface it came in by (`IP_PKTINFO`); `nil` in one to be sent.
+    public var interface: InterfaceIndex?
     /// When it was received; zero in one to be sent.
     public var receivedAt: Instant
 
@@ -27,6 +30,7 @@ public struct UDPMessage: Hashable, Sendable {
         bytes = unsafe span.withUnsafeBytes { unsafe Array($0) }
         peer = datagram.source
         local = datagram.destination
+        interface = InterfaceIndex(rawValue: datagram.interface)
         receivedAt = datagram.receivedAt
     }
 }

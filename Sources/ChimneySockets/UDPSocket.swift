@@ -14,7 +14,7 @@
     public final class UDPSocket: @unchecked Sendable {
         /// The stack it belongs to.
         public let stack: StackHandle
-        private let id: SocketID
+        let id: SocketID
         // The rest is touched by the shard's thread only.
         private let core: UDPSocketCore
 
@@ -98,6 +98,16 @@
                 try await onShard { [id] cell throws(UDPError) in
                     guard let local = cell.stack.localEndpoint(id) else { throw .closed }
                     return local
+                }
+            }
+        }
+
+        /// The socket's options.
+        public var options: UDPOptions {
+            get async throws(UDPError) {
+                try await onShard { [id] cell throws(UDPError) in
+                    guard let options = cell.stack.options(of: id) else { throw .closed }
+                    return options
                 }
             }
         }
@@ -226,7 +236,7 @@
             return try result.get()
         }
 
-        private func onShard<Value: Sendable>(
+        func onShard<Value: Sendable>(
             _ body: @escaping @Sendable (StackCell) throws(UDPError) -> Value
         ) async throws(UDPError) -> Value {
             try await Self.run(on: stack, body)
