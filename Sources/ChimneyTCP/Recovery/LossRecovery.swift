@@ -1,178 +1,221 @@
-public import ChimneyPrimitives
-
-/// How a connection finds losses and how much it sends.
-public struct RecoverySettings: Hashable, Sendable {
-    /// The shortest retransmission timeout.
-    public var rtoMin = TimeSpan.milliseconds(200)
-    /// The longest retransmission timeout, doubled or not.
-    public var rtoMax = TimeSpan.seconds(60)
-    /// The retransmission timeout before the first sample (RFC 6298 §2.1).
-    public var rtoInitial = TimeSpan.seconds(1)
-    /// The segments that may be sent before the first acknowledgement (RFC 6928).
-    public var initialWindow = 10
-
-    /// The defaults.
-    public init() {}
-}
+package import ChimneyPrimitives
 
 /// What was sent and is not acknowledged, which of it is lost, and how much may be sent.
 ///
-/// The sender keeps the bytes; recovery keeps a record of each range that was sent.
+/// The sender keeps the bytes; recovery keeps a record of each range that was sent, and decides by it. It does not know
+/// what the bytes are, nor the peer's window. The sender asks for what to send again and how much of what is new, tells
+/// what it sent, and hands each acknowledgement in before it frees what that covers.
+///
+/// - Note: RFC 5681, 6298, 6675, 8985 and 9937; RFC 5682, 3522 and 4015 for what was needless; RFC 3168 for marks.
 package struct LossRecovery: ~Copyable {
-    private var records = RingBuffer<SentSegment>()
-    private let settings: RecoverySettings
-    private var mss = 536
-    private var una = SequenceNumber(0)
-    private var due = Instant.never
-    package private(set) var cwnd = 0
-    package private(set) var ssthresh = Int.max
-    package private(set) var inFlight = 0
-    package private(set) var smoothedRoundTrip: TimeSpan?
-    package private(set) var roundTripVariation = TimeSpan.zero
-    package private(set) var backoff = 0
-    private var baseTimeout: TimeSpan
+    var box = FlightBox()
+    let limits: RecoveryLimits
+    var congestion: CongestionMachine
+    var roundTrips = RoundTripEstimator()
+    var rtoDue = Instant.never
+    var lastSentAt = Instant.never
+    var una = SequenceNumber(0)
+    var nxt = SequenceNumber(0)
+    /// Where the loss recovery ends that is under way; with none, before ``una``.
+    var recoveryPoint = SequenceNumber(0)
+    var reordering = ReorderingWindow()
+    /// What has been done.
+    package internal(set) var counters = RecoveryCounters()
+    var mss: UInt32 = 536
+    var episode = Episode.none
+    var test = TimeoutTest.none
+    var traits: Traits = []
+    /// How often the timeout is doubled.
+    var doublings: UInt8 = 0
+    /// How often the timer expired since something was acknowledged.
+    var timeoutCount: UInt8 = 0
 
-    /// One range that was sent.
-    private struct SentSegment: BitwiseCopyable {
-        var range: SequenceRange
-        var sentAt: Instant
-        var isLost = false
-        var wasResent = false
+    /// What is done about losses; congestion marks are answered beside it (RFC 3168).
+    enum Episode: UInt8, BitwiseCopyable {
+        case none
+        case recovery
+        case timeout
+    }
+
+    /// Whether a timeout is being tested for being needless (RFC 5682 §2.1, §3.1).
+    enum TimeoutTest: UInt8, BitwiseCopyable {
+        case none
+        /// Step 2: the first acknowledgement is awaited.
+        case waiting
+        /// It came, and new data may leave.
+        case sending
+        /// Step 3: new data left, and the next acknowledgement is awaited.
+        case judging
+    }
+
+    struct Traits: OptionSet, BitwiseCopyable {
+        var rawValue: UInt16
+        static var selectiveAcks: Self { Self(rawValue: 1) }
+        static var timestamps: Self { Self(rawValue: 2) }
+        static var marks: Self { Self(rawValue: 4) }
+        /// The peer's window is closed.
+        static var closedWindow: Self { Self(rawValue: 8) }
+        /// The window shrinks because of congestion marks.
+        static var answeringMarks: Self { Self(rawValue: 16) }
+        /// One segment is sent again whatever the window says (RFC 5681 §3.2 step 3, RFC 6298 §5.4).
+        static var mustRetransmit: Self { Self(rawValue: 32) }
+        /// A SYN was sent again: the first timeout is longer (RFC 6298 §5.7).
+        static var slowOpening: Self { Self(rawValue: 64) }
+        static var everyMark: Self { Self(rawValue: 128) }
     }
 
     package init(settings: RecoverySettings) {
-        self.settings = settings
-        baseTimeout = settings.rtoInitial
+        limits = RecoveryLimits(settings)
+        congestion = CongestionMachine(settings.congestion)
+        if congestion.control.wantsEveryMark { traits.insert(.everyMark) }
     }
 
     /// The connection is established.
     package mutating func opened(_ opening: RecoveryOpening, at now: Instant) {
         una = opening.una
-        mss = opening.mss
-        cwnd = opening.mss * (opening.handshakeTimeouts > 0 ? 1 : settings.initialWindow)
-        if let sample = opening.roundTrip { take(sample) }
-    }
-
-    /// What was sent and is not acknowledged.
-    package var outstanding: Int { records.isEmpty ? 0 : records[records.count - 1].range.end - una }
-
-    /// The timeout without doubling.
-    package var rto: TimeSpan { min(settings.rtoMax, baseTimeout * (1 << min(backoff, 16))) }
-
-    /// The next range to send again, of at most one segment.
-    package mutating func nextToRetransmit(at now: Instant) -> SequenceRange? {
-        guard inFlight < cwnd else { return nil }
-        for index in 0..<records.count where records[index].isLost {
-            let range = records[index].range
-            return SequenceRange(range.start, count: min(mss, range.count))
+        nxt = opening.una
+        recoveryPoint = opening.una - 1
+        mss = UInt32(clamping: max(1, opening.mss))
+        if opening.hasSelectiveAcks { traits.insert(.selectiveAcks) }
+        if opening.hasTimestamps { traits.insert(.timestamps) }
+        if opening.hasECN { traits.insert(.marks) }
+        if opening.handshakeTimeouts > 0 { traits.insert(.slowOpening) }
+        var start = CongestionStart(
+            mss: opening.mss, cwnd: opening.handshakeTimeouts > 0 ? opening.mss : limits.initialWindow(mss: opening.mss))
+        if let remembered = opening.remembered {
+            roundTrips.remember(mean: remembered.smoothedRoundTrip, variation: remembered.roundTripVariation)
+            if remembered.slowStartThreshold > 0 { start.ssthresh = max(remembered.slowStartThreshold, 2 * opening.mss) }
         }
-        return nil
-    }
-
-    /// How many bytes of new data may be sent.
-    package mutating func allowance(at now: Instant) -> Int { max(0, cwnd - inFlight) }
-
-    /// A segment was sent.
-    package mutating func transmitted(_ sent: Transmission, at now: Instant) {
-        if records.isEmpty || due == .never { due = now + rto }
-        inFlight += sent.range.count
-        if sent.kind == .new {
-            records.append(SentSegment(range: sent.range, sentAt: now))
-            return
+        if let sample = opening.roundTrip {
+            roundTrips.take(sample)
+            roundTrips.see(sample, at: now)
         }
-        for index in 0..<records.count where records[index].range.start == sent.range.start {
-            if records[index].range.end > sent.range.end {
-                var rest = records[index]
-                rest.range.start = sent.range.end
-                records[index].range.end = sent.range.end
-                records.insert(rest, at: index + 1)
-            }
-            records[index].isLost = false
-            records[index].wasResent = true
-            records[index].sentAt = now
-            return
-        }
-        if sent.kind == .probe { records.append(SentSegment(range: sent.range, sentAt: now)) }
+        congestion.control.established(start, at: now)
     }
 
-    /// An acceptable acknowledgement arrived.
-    package mutating func ackArrived(_ ack: AckArrival, at now: Instant) -> AckOutcome {
-        var outcome = AckOutcome()
-        guard ack.ack > una else { return outcome }
-        outcome.acknowledged = ack.ack - una
-        while !records.isEmpty, records[0].range.start < ack.ack {
-            let record = records[0]
-            let covered = SequenceNumber.earlier(record.range.end, ack.ack) - record.range.start
-            if !record.isLost { inFlight -= covered }
-            if record.range.end > ack.ack {
-                records[0].range.start = ack.ack
-                break
-            }
-            if !record.wasResent { outcome.roundTrip = now - record.sentAt }
-            _ = records.removeFirst()
-        }
-        una = ack.ack
-        if let sample = outcome.roundTrip { take(sample) }
-        cwnd += cwnd < ssthresh ? min(outcome.acknowledged, 2 * mss) : max(1, mss * mss / cwnd)
-        backoff = 0
-        due = records.isEmpty ? .never : now + rto
-        return outcome
-    }
+    // MARK: - Questions
 
-    /// When ``timerFired(at:)`` has work.
-    package var deadline: Instant { due }
-
-    /// The timer fired, perhaps early.
-    package mutating func timerFired(at now: Instant) -> RecoveryAction {
-        guard now >= due, !records.isEmpty else { return .none }
-        if backoff == 0 { ssthresh = max(inFlight / 2, 2 * mss) }
-        cwnd = mss
-        inFlight = 0
-        for index in 0..<records.count { records[index].isLost = true }
-        backoff += 1
-        due = now + rto
-        return .timedOut(consecutive: backoff)
-    }
-
-    /// The last segment that is outstanding.
-    package var probeRange: SequenceRange? {
-        guard !records.isEmpty else { return nil }
-        let range = records[records.count - 1].range
-        return SequenceRange(range.end - min(mss, range.count), range.end)
-    }
-
-    /// The path takes segments of another size.
-    package mutating func mssChanged(to mss: Int, at now: Instant) { self.mss = mss }
-
-    /// Segments larger than the path takes were lost, and not for congestion.
-    package mutating func markLost(largerThan mss: Int, at now: Instant) {
-        for index in 0..<records.count where records[index].range.count > mss && !records[index].isLost {
-            records[index].isLost = true
-            inFlight -= records[index].range.count
-        }
-    }
-
-    /// The peer's window closed, or opened again.
-    package mutating func peerWindowClosed(_ isClosed: Bool) {}
-
+    /// What was sent and is not acknowledged by number.
+    package var outstanding: Int { nxt - una }
+    /// What of it is supposed to be on the path.
+    package var inFlight: Int { box.isEmpty ? 0 : box.flight.inFlight }
+    package var cwnd: Int { congestion.cwnd }
+    package var ssthresh: Int { congestion.ssthresh }
+    package var smoothedRoundTrip: TimeSpan? { roundTrips.smoothed }
+    package var roundTripVariation: TimeSpan { roundTrips.variation }
+    package var shortestRoundTrip: TimeSpan? { roundTrips.shortest }
+    package var backoff: Int { Int(doublings) }
+    package var congestionAlgorithm: CongestionAlgorithm { congestion.algorithm }
     /// Whether segments of new data are marked as able to carry congestion marks.
-    package var marksECT: Bool { false }
+    package var marksECT: Bool { traits.contains(.marks) }
     /// Whether each mark is told as it comes and goes (RFC 8257 §3.2), and not until it is answered (RFC 3168).
-    package var echoesEveryCE: Bool { false }
+    package var echoesEveryCE: Bool { traits.contains([.marks, .everyMark]) }
+
+    /// The retransmission timeout, doubled as often as it expired (RFC 6298 §2 and §5.5).
+    package var rto: TimeSpan {
+        let base =
+            roundTrips.smoothed == nil
+            ? max(limits.rtoInitial, traits.contains(.slowOpening) ? .seconds(3) : .zero)
+            : roundTrips.timeout(shortest: limits.rtoMin)
+        return min(limits.rtoMax, base * (1 << Int(min(doublings, 20))))
+    }
+
+    /// The last segment that is outstanding, to be sent again as a probe.
+    package var probeRange: SequenceRange? {
+        guard !box.isEmpty, !box.flight.scoreboard.isEmpty else { return nil }
+        let range = box.flight.scoreboard.last.range
+        return SequenceRange(range.end - min(Int(mss), range.count), range.end)
+    }
+
+    /// What recovery is doing.
+    package var phase: RecoveryPhase {
+        switch episode {
+        case .recovery: return .recovery
+        case .timeout: return .timeout
+        case .none:
+            if traits.contains(.answeringMarks) { return .congestion }
+            guard !box.isEmpty else { return .open }
+            return box.flight.scoreboard.sackedBytes > 0 || box.flight.duplicateCount > 0 ? .disorder : .open
+        }
+    }
+
+    /// All of it, to be shown.
+    package var state: LossRecoveryState {
+        var state = LossRecoveryState()
+        state.phase = phase
+        state.outstandingBytes = outstanding
+        state.cwnd = cwnd
+        state.ssthresh = ssthresh
+        state.untilRecovered = episode == .none ? nil : recoveryPoint - una
+        state.smoothedRoundTrip = smoothedRoundTrip
+        state.roundTripVariation = roundTripVariation
+        state.shortestRoundTrip = shortestRoundTrip
+        state.rto = rto
+        state.backoff = backoff
+        state.hasSeenReordering = reordering.isSeen
+        state.reorderingWindow = reorderingWindow
+        state.pacingRate = isPacing ? pacingRate : nil
+        state.algorithm = congestion.algorithm.name
+        guard !box.isEmpty else { return state }
+        state.inFlightBytes = inFlight
+        state.sackedBytes = box.flight.scoreboard.sackedBytes + box.flight.impliedBytes
+        state.lostBytes = box.flight.scoreboard.lostBytes
+        state.segmentCount = box.flight.scoreboard.count
+        state.reductionQuota = box.flight.reduction.isActive ? box.flight.reduction.quota : nil
+        state.isProbing = box.flight.probe.isOut
+        return state
+    }
+
+    // MARK: - Changes from outside
+
+    /// Segments have another size; what is on its way keeps its own.
+    package mutating func mssChanged(to mss: Int, at now: Instant) {
+        self.mss = UInt32(clamping: max(1, mss))
+        congestion.control.mssChanged(to: max(1, mss))
+    }
+
+    /// Segments larger than the path takes were lost, and not for congestion (RFC 1191 §6.5).
+    package mutating func markLost(largerThan mss: Int, at now: Instant) {
+        guard !box.isEmpty else { return }
+        box.flight.scoreboard.markLost(largerThan: mss)
+    }
+
+    /// The peer's window closed, or opened again: while it is closed a timeout says nothing of the path.
+    package mutating func peerWindowClosed(_ isClosed: Bool) {
+        if isClosed { traits.insert(.closedWindow) } else { traits.remove(.closedWindow) }
+    }
+
+    /// The connection goes on with another congestion control, from the windows it has.
+    package mutating func setCongestionControl(_ algorithm: CongestionAlgorithm, at now: Instant) {
+        guard algorithm != congestion.algorithm else { return }
+        let start = CongestionStart(mss: Int(mss), cwnd: cwnd, ssthresh: ssthresh)
+        congestion = CongestionMachine(algorithm)
+        congestion.control.established(start, at: now)
+        if congestion.control.wantsEveryMark { traits.insert(.everyMark) } else { traits.remove(.everyMark) }
+        if !box.isEmpty { box.flight.undo = UndoRecord() }
+    }
 
     /// Gives memory back while nothing is outstanding.
-    package mutating func trim() { records.releaseMemory() }
+    package mutating func trim() {
+        guard outstanding == 0 else { return }
+        box.empty()
+    }
 
-    private mutating func take(_ sample: TimeSpan) {
-        if let smoothed = smoothedRoundTrip {
-            let difference = max(smoothed, sample) - min(smoothed, sample)
-            roundTripVariation = .nanoseconds((roundTripVariation.nanoseconds * 3 + difference.nanoseconds) / 4)
-            smoothedRoundTrip = .nanoseconds((smoothed.nanoseconds * 7 + sample.nanoseconds) / 8)
-        } else {
-            smoothedRoundTrip = sample
-            roundTripVariation = .nanoseconds(sample.nanoseconds / 2)
-        }
-        let smoothed = smoothedRoundTrip ?? sample
-        baseTimeout = max(settings.rtoMin, smoothed + roundTripVariation * 4)
+    // MARK: - Parts
+
+    func has(_ feature: RecoveryFeatures) -> Bool { limits.features.contains(feature) }
+    var isPacing: Bool { has(.pacing) || congestion.wantsPacing }
+
+    var pacingRate: UInt64 {
+        congestion.pacingRate
+            ?? Pacer.rate(cwnd: cwnd, ssthresh: ssthresh, roundTrip: roundTrips.smoothed ?? .zero)
+    }
+
+    /// RACK.reo_wnd.
+    var reorderingWindow: TimeSpan {
+        let sacked = box.isEmpty ? 0 : max(box.flight.scoreboard.sackedCount, box.flight.scoreboard.sackedBytes / Int(mss))
+        return reordering.length(
+            shortest: roundTrips.shortest ?? .zero, smoothed: roundTrips.smoothed ?? .zero,
+            isRecovering: episode != .none, sackedCount: sacked)
     }
 }
