@@ -109,8 +109,9 @@ public struct AckSample: Sendable {
     public var hasECE: Bool
     /// What recovery does.
     public var phase: Phase
-    /// Bytes a second that arrived since the newly delivered segment was sent; `nil` without a sample. Where the
-    /// application limited the sender it says how much there was, not how much the path takes.
+    /// Bytes a second that arrived since the newly delivered segment was sent.
+    ///
+    /// Where the application limited the sender it says how much there was, not how much the path takes.
     public var deliveryRate: UInt64?
     /// Whether the sample was taken while the application had nothing to send.
     public var isApplicationLimited: Bool

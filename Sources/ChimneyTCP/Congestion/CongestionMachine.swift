@@ -84,7 +84,7 @@ enum CongestionMachine: Sendable {
         }
     }
 
-    /// The control for events that are rare. One of another kind must not be put in.
+    /// The control, for events that are rare.
     var control: any CongestionControl {
         get {
             switch self {

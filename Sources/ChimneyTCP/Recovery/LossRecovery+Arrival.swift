@@ -166,7 +166,8 @@ extension LossRecovery {
             sample.phase = test == .none || test == .waiting ? .timedOut : .reducing
         }
         if delivery.hasLatest, now > delivery.deliveredBeforeAt {
-            sample.deliveryRate = rate(box.flight.delivered - delivery.deliveredBefore, now - delivery.deliveredBeforeAt)
+            let arrived = box.flight.delivered - delivery.deliveredBefore
+            sample.deliveryRate = rate(arrived, now - delivery.deliveredBeforeAt)
             sample.isApplicationLimited = delivery.isApplicationLimited
         }
         congestion.ackArrived(sample, at: now)

@@ -80,11 +80,13 @@ package struct LossRecovery: ~Copyable {
         if opening.hasTimestamps { traits.insert(.timestamps) }
         if opening.hasECN { traits.insert(.marks) }
         if opening.handshakeTimeouts > 0 { traits.insert(.slowOpening) }
-        var start = CongestionStart(
-            mss: opening.mss, cwnd: opening.handshakeTimeouts > 0 ? opening.mss : limits.initialWindow(mss: opening.mss))
+        // A SYN that was lost speaks for a congested path (RFC 5681 §3.1).
+        let cwnd = opening.handshakeTimeouts > 0 ? opening.mss : limits.initialWindow(mss: opening.mss)
+        var start = CongestionStart(mss: opening.mss, cwnd: cwnd)
         if let remembered = opening.remembered {
             roundTrips.remember(mean: remembered.smoothedRoundTrip, variation: remembered.roundTripVariation)
-            if remembered.slowStartThreshold > 0 { start.ssthresh = max(remembered.slowStartThreshold, 2 * opening.mss) }
+            let threshold = remembered.slowStartThreshold
+            if threshold > 0 { start.ssthresh = max(threshold, 2 * opening.mss) }
         }
         if let sample = opening.roundTrip {
             roundTrips.take(sample)
@@ -213,9 +215,14 @@ package struct LossRecovery: ~Copyable {
 
     /// RACK.reo_wnd.
     var reorderingWindow: TimeSpan {
-        let sacked = box.isEmpty ? 0 : max(box.flight.scoreboard.sackedCount, box.flight.scoreboard.sackedBytes / Int(mss))
-        return reordering.length(
+        reordering.length(
             shortest: roundTrips.shortest ?? .zero, smoothed: roundTrips.smoothed ?? .zero,
-            isRecovering: episode != .none, sackedCount: sacked)
+            isRecovering: episode != .none, sackedCount: sackedCount)
+    }
+
+    /// The segments that the receiver has behind one that is missing.
+    private var sackedCount: Int {
+        guard !box.isEmpty else { return 0 }
+        return max(box.flight.scoreboard.sackedCount, box.flight.scoreboard.sackedBytes / Int(mss))
     }
 }

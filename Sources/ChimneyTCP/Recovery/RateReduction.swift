@@ -27,7 +27,7 @@ struct RateReduction: Sendable, BitwiseCopyable {
 
     /// An acknowledgement arrived, the one that began it among them (RFC 9937 §6.2).
     ///
-    /// - Parameter isSafe: whether it acknowledges by number and found no further loss.
+    /// It is safe if it acknowledges by number and found no further loss.
     mutating func ackArrived(delivered newly: Int, inFlight: Int, ssthresh: Int, mss: Int, isSafe: Bool) {
         guard newly > 0 else { return }
         delivered = UInt32(clamping: Int(delivered) + newly)

@@ -35,11 +35,8 @@ struct ReorderingWindow: Sendable, BitwiseCopyable {
         if recoveriesLeft == 0 { multiplier = 1 }
     }
 
-    /// RACK.reo_wnd.
-    ///
-    /// - Parameters:
-    ///   - isRecovering: whether losses were found already.
-    ///   - sackedCount: how many segments the receiver has behind one that is missing.
+    /// RACK.reo_wnd: nothing while no segment came late and losses were found, or three segments are there behind one
+    /// that is missing.
     func length(shortest: TimeSpan, smoothed: TimeSpan, isRecovering: Bool, sackedCount: Int) -> TimeSpan {
         if !isSeen, isRecovering || sackedCount >= 3 { return .zero }
         return min(.nanoseconds(shortest.nanoseconds * Int64(multiplier) / 4), smoothed)

@@ -31,8 +31,8 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
 
     /// Takes a sample in.
     ///
-    /// - Parameter samplesPerRoundTrip: how many are to be expected; each then weighs so much less, so that the memory
-    ///   stays as long as with one sample a round trip (RFC 7323 §4.2).
+    /// Of many samples a round trip each weighs so much less, so that the memory stays as long as with one (RFC 7323
+    /// appendix G).
     mutating func take(_ sample: TimeSpan, samplesPerRoundTrip: Int = 1) {
         let roundTrip = sample.nanoseconds
         guard mean >= 0 else {
@@ -40,8 +40,8 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
             deviation = roundTrip / 2
             return
         }
-        // 2^extra is the expected number, rounded up.
-        let extra = Int64(max(1, samplesPerRoundTrip) - 1).bitWidth - (max(1, samplesPerRoundTrip) - 1).leadingZeroBitCount
+        // 2^extra is the number of samples, rounded up.
+        let extra = Int.bitWidth - (max(1, samplesPerRoundTrip) - 1).leadingZeroBitCount
         let difference = roundTrip - mean
         deviation += (abs(difference) - deviation) >> Int64(2 + extra)
         mean += difference >> Int64(3 + extra)

@@ -7,8 +7,9 @@ import ChimneyPrimitives
 /// acknowledgement costs no more than what is new in it.
 struct Scoreboard: ~Copyable {
     private var records = RingBuffer<SentSegment>()
-    /// What was sent again and is in flight, in the order of sending. An entry whose record met its fate stays until it
-    /// is at the front.
+    /// What was sent again and is in flight, in the order of sending.
+    ///
+    /// An entry whose record met its fate stays until it is at the front.
     private var resent = RingBuffer<Resent>()
     /// Bytes the receiver has, and bytes that count as lost and wait.
     private(set) var sackedBytes = 0
@@ -203,8 +204,10 @@ struct Scoreboard: ~Copyable {
     /// Marks what was sent so long before the latest delivery that it is lost (RFC 8985 §6.2 step 5).
     ///
     /// - Parameters:
-    ///   - sentAt: when the record was sent that was sent last of those delivered, and `end` where it ends.
+    ///   - sentAt: when the record was sent that was sent last of those delivered.
+    ///   - end: where that record ends.
     ///   - patience: how long after its sending a record is lost: the round trip and the reordering window.
+    ///   - now: the time.
     /// - Returns: when the next record will be lost unless it is delivered.
     mutating func markLost(
         before sentAt: Instant, _ end: SequenceNumber, patience: TimeSpan, at now: Instant

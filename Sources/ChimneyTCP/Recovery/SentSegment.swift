@@ -11,8 +11,9 @@ struct SentSegment: BitwiseCopyable {
     /// The bytes that had been delivered on the connection when it was sent, and when the last of them was.
     var delivered: UInt64
     var deliveredAt: Instant
-    /// In a record that is selectively acknowledged: from it on, and up to it, so many records are, itself included. The
-    /// first holds for the first of a run and the second for the last; between them they may be too small.
+    /// Of a record that the receiver has: how many in a row it has from this one on, and up to this one.
+    ///
+    /// They hold for the first and the last of the row; between them they may be too small.
     var run: UInt32 = 1
     var runBack: UInt32 = 1
     /// The timestamp it carried last; 0 without the option.
