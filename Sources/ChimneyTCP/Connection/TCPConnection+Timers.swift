@@ -34,7 +34,7 @@ extension TCPConnection {
     /// Makes the peer acknowledge: with a new segment when there is one, else with the last once more (RFC 8985 §7.3).
     private mutating func probeTail(at now: Instant, to output: inout TCPOutput) {
         let window = snd.una + Int(snd.wnd) - snd.nxt
-        let count = min(segmentSize, sendBuffer.end - snd.nxt, window)
+        let count = min(sizeOfNext, sendBuffer.end - snd.nxt, window)
         if count > 0 {
             let start = snd.nxt
             snd.nxt += count

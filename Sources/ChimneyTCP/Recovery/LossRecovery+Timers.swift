@@ -69,11 +69,13 @@ extension LossRecovery {
         } else {
             congestion.control.cwnd = Int(mss)
         }
-        if box.flight.scoreboard.isFirstSacked { box.flight.scoreboard.forgetSacks() }
+        // What it said it has it has thrown away, for it does not acknowledge it (RFC 2018 §8).
+        let hasReneged = box.flight.scoreboard.isFirstSacked
+        if hasReneged { box.flight.scoreboard.forgetSacks() }
         box.flight.impliedBytes = 0
         box.flight.duplicateCount = 0
-        let everything = traits.contains(.selectiveAcks) && has(.rack) ? patience : .zero
-        box.flight.scoreboard.markLostOnTimeout(patience: everything, at: now)
+        let knowsTimes = traits.contains(.selectiveAcks) && has(.rack) && !hasReneged
+        box.flight.scoreboard.markLostOnTimeout(patience: knowsTimes ? patience : .zero, at: now)
         box.flight.reduction.end()
         box.flight.probe.isOut = false
         traits.remove(.answeringMarks)

@@ -28,7 +28,7 @@ extension TCPConnection {
     }
 
     /// The bytes of payload that the next segment may have, with the SACK blocks it carries.
-    private var sizeOfNext: Int {
+    var sizeOfNext: Int {
         let blocks = marks.contains(.selectiveAcks) ? selectiveCount : 0
         return segmentSize - (blocks == 0 ? 0 : 4 + 8 * blocks)
     }
