@@ -187,7 +187,9 @@ struct Scoreboard: ~Copyable {
         records[index].run = UInt32(last - index + 1)
     }
 
-    /// Forgets what the receiver said it has: it may have thrown it away (RFC 2018 §8). A timeout follows.
+    /// Forgets what the receiver said it has: it may have thrown it away (RFC 2018 §8).
+    ///
+    /// All of it is to count as lost next: what was sent again before is watched for losses no more.
     mutating func forgetSacks() {
         for index in 0..<records.count where records[index].isSacked {
             records[index].marks.remove(.sacked)
