@@ -31,6 +31,19 @@ public struct KeyedHash: Sendable, BitwiseCopyable {
         return state.finished()
     }
 
+    /// The hash of a message of six words, what it would be if their bytes stood one after the other, the least first.
+    package func hash(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64, _ e: UInt64, _ f: UInt64) -> UInt64 {
+        var state = State(key)
+        state.absorb(a)
+        state.absorb(b)
+        state.absorb(c)
+        state.absorb(d)
+        state.absorb(e)
+        state.absorb(f)
+        state.absorb(48 << 56)
+        return state.finished()
+    }
+
     private struct State {
         var a, b, c, d: UInt64
 

@@ -54,6 +54,8 @@ struct End: ~Copyable {
     var half: HalfOpen?
     var isListening = false
     var iss: SequenceNumber
+    /// Whether pieces are cut to segments, as a stack or a device does.
+    var cuts = true
 
     init(
         _ settings: TCPSettings = TCPSettings(), segmentSize: Int = 1_460, pieceMax: Int = 0, iss: UInt32 = 1_000,
@@ -116,7 +118,7 @@ struct End: ~Copyable {
                 let packet = connection.packet(for: segment, headroom: 64, pool: pool)
                 bytes = packet?.array ?? []
             }
-            guard segment.segmentSize > 0 else {
+            guard cuts && segment.segmentSize > 0 else {
                 result.append(Flying(segment: segment, payload: bytes))
                 continue
             }

@@ -54,6 +54,39 @@ public struct IPv4Flow: FlowKey, Hashable {
     }
 }
 
+/// The two ends of a flow over IPv6.
+@frozen
+public struct IPv6Flow: FlowKey, Hashable {
+    /// Our address.
+    public var local: IPv6Address
+    /// Theirs.
+    public var remote: IPv6Address
+    /// Our port.
+    public var localPort: UInt16
+    /// Theirs.
+    public var remotePort: UInt16
+    /// The link that link-local addresses are of; 0 for others.
+    public var zone: UInt32
+
+    /// The flow between two endpoints.
+    @inlinable
+    public init(local: IPv6Address, localPort: UInt16, remote: IPv6Address, remotePort: UInt16, zone: UInt32 = 0) {
+        self.local = local
+        self.remote = remote
+        self.localPort = localPort
+        self.remotePort = remotePort
+        self.zone = zone
+    }
+
+    /// A hash of the two endpoints.
+    @inlinable
+    public func hash(using hasher: FlowHasher) -> UInt64 {
+        let addresses = hasher.hash(local.high, local.low) ^ hasher.hash(remote.high, ~remote.low)
+        return hasher.hash(
+            addresses, UInt64(zone) &<< 32 | UInt64(localPort) &<< 16 | UInt64(remotePort))
+    }
+}
+
 /// Numbers by flow: open addressing with a keyed hash, where a hit mostly costs one cache line.
 ///
 /// Entries lie in one array and are looked for from the place their hash names onwards. Removing moves the

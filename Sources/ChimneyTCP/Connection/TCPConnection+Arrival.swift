@@ -277,7 +277,7 @@ extension TCPConnection {
         }
         guard marks.contains(.finIsKnown), !marks.contains(.finArrived) else { return }
         guard rcv.fin == rcv.nxt else {
-            marks.insert(.ackNow)
+            if segment.length == 1 { marks.insert(.ackNow) }
             return
         }
         marks.insert([.finArrived, .ackNow])

@@ -153,7 +153,7 @@ extension TCPConnection {
         opening.hasSelectiveAcks = marks.contains(.selectiveAcks)
         opening.hasTimestamps = marks.contains(.timestamps)
         opening.hasECN = marks.contains(.congestionMarks)
-        if handshakeTimeouts == 0 { opening.roundTrip = now - progressAt }
+        if handshakeTimeouts == 0 && progressAt <= now { opening.roundTrip = now - progressAt }
         opening.handshakeTimeouts = Int(handshakeTimeouts)
         opening.remembered = remembered?.value
         remembered = nil

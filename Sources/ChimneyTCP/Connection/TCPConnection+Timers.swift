@@ -51,6 +51,7 @@ extension TCPConnection {
         if count == 3 { output.events.insert(.pathSuspected) }
         // A peer that answers and keeps its window closed is not given up (§3.8.6.1).
         if snd.wnd == 0 && now - heardAt < recovery.rto * 2 { return }
+        suspectSize(count, at: now)
         let most = sharedSettings.value.retransmissionsMax
         guard count > (marks.contains(.ownerGone) ? min(most, 8) : most) else { return }
         end(hasSoftError ? .unreachable : .timedOut, shared: &shared, output: &output)

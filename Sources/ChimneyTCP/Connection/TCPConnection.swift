@@ -74,6 +74,8 @@ package struct TCPConnection: ~Copyable {
         var peerSize: UInt16 = 536
         /// The path's limit for segments: what of its MTU the headers leave.
         var pathSize: UInt16
+        /// The same as it was before segments seemed to vanish for their size; 0 while they do not.
+        var sizeBefore: UInt16 = 0
         /// The most bytes handed on in one piece, to be cut into segments further down.
         var pieceMax: UInt16 = 0
         /// Added to the clock in timestamps.
@@ -227,8 +229,6 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     static var lingers: Self { Self(rawValue: 1 << 22) }
     /// The smallest segments wait no longer for larger ones: their time is up.
     static var overridesSilly: Self { Self(rawValue: 1 << 23) }
-    /// A byte in urgent data is read apart from the others.
-    static var urgentInline: Self { Self(rawValue: 1 << 24) }
     /// The connection asked for congestion marks in its SYN.
     static var asksForMarks: Self { Self(rawValue: 1 << 25) }
     /// The peer's FIN arrived, perhaps before data that it follows.

@@ -41,6 +41,8 @@ public struct TCPSettings: Hashable, Sendable {
     public var segmentSizeMax = 65_495
     /// The smallest segment a peer or a router can make us send; below it packets may be fragmented.
     public var segmentSizeMin = 216
+    /// Whether smaller segments are tried when large ones vanish and no router says why (RFC 4821 §7.7).
+    public var findsBlackHoles = true
     /// Whether small segments leave at once though earlier ones are not acknowledged (RFC 9293 §3.7.4).
     public var noDelay = false
     /// How long an acknowledgement may wait for data to go with, at most 500 ms (RFC 9293 §3.8.6.3).
@@ -58,8 +60,6 @@ public struct TCPSettings: Hashable, Sendable {
     public var retransmissionsMax = 15
     /// How long a connection that its owner closed waits for the peer's FIN.
     public var finWait2Timeout = TimeSpan.seconds(60)
-    /// How long late segments are waited for: twice their longest life (RFC 9293 §3.4.2).
-    public var timeWait = TimeSpan.seconds(60)
     /// The most holes in what arrived out of order; data that would make another is dropped.
     public var holesMax = 256
     /// The most memory for data out of order, in bytes of buffers; data beyond it is dropped and sent again by the peer.

@@ -5,7 +5,7 @@ import ChimneyWire
 package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
     package var iss: SequenceNumber
     package var irs: SequenceNumber
-    /// When our SYN was last sent.
+    /// When our SYN was last sent; ``Instant/never`` when that was not kept.
     package var sentAt: Instant
     package var clockOffset: UInt32 = 0
     package var recentTimestamp: UInt32 = 0

@@ -66,6 +66,7 @@ extension TCPConnection {
         }
         if end > rcv.edge {
             payload.truncate(to: rcv.edge - start)
+            marks.insert(.ackNow)
             end = rcv.edge
         }
         noteMark(segment, at: now, to: &output)

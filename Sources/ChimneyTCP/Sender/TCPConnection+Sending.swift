@@ -16,7 +16,7 @@ extension TCPConnection {
         case .finWait2, .timeWait: break
         }
         if marks.contains(.ackNow) { sendAck(at: now, to: &output) }
-        if idleDue > now + Self.quietTime, holdsMemory { idleDue = now + Self.quietTime }
+        if state != .finWait2, idleDue > now + Self.quietTime, holdsMemory { idleDue = now + Self.quietTime }
     }
 
     /// How long nothing happens before memory is given back.
