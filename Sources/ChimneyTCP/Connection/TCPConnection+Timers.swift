@@ -25,7 +25,13 @@ extension TCPConnection {
 
     private mutating func recoveryFired(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
         switch recovery.timerFired(at: now) {
-        case .none, .transmit: break
+        case .none: break
+        case .transmit:
+            // Behind a closed window timeouts are probes: a peer that answers none of many is gone.
+            let isSilent = snd.wnd == 0 && now - heardAt >= recovery.rto * 2
+            if isSilent && recovery.backoff > sharedSettings.value.retransmissionsMax {
+                end(.timedOut, shared: &shared, output: &output)
+            }
         case .probe: probeTail(at: now, to: &output)
         case .timedOut(let count): retransmissionTimedOut(count, at: now, shared: &shared, output: &output)
         }
@@ -51,6 +57,7 @@ extension TCPConnection {
         if count == 3 { output.events.insert(.pathSuspected) }
         // A peer that answers and keeps its window closed is not given up (§3.8.6.1).
         if snd.wnd == 0 && now - heardAt < recovery.rto * 2 { return }
+        if marks.contains(.congestionMarks) { marks.insert(.tellsReduction) }
         suspectSize(count, at: now)
         let most = sharedSettings.value.retransmissionsMax
         guard count > (marks.contains(.ownerGone) ? min(most, 8) : most) else { return }

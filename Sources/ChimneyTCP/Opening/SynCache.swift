@@ -96,7 +96,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     ///   - listener: what is given back when the handshake is complete.
     ///   - numbers: where first numbers come from.
     ///   - after: what the number must be behind, when the flow's last connection was not long ago.
-    ///   - settings: those of the listener.
+    ///   - listening: the settings of the listener.
     ///   - path: what is known of the way to the peer.
     ///   - now: the time.
     ///   - output: the answers to send.
