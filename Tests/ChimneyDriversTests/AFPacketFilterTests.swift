@@ -73,20 +73,18 @@
         @Test func kernelIsToldOfGroupsAndForgetsThemOnceTheyAreDropped() {
             _ = Namespace.run {
                 let tap = try TAPDriver(name: "tap0")
-                try KernelInterface(name: "tap0").setUp(true)
-                let before = try KernelFilter(of: "tap0").groups
                 let driver = try AFPacketDriver(name: "tap0")
+                // The kernel's stack has groups of its own there.
+                func named() throws -> [String: Int] {
+                    try KernelFilter(of: "tap0").groups.filter { ["01005e010203", "333312345678"].contains($0.key) }
+                }
                 for address in [group, other] { #expect(try driver.setFilter(.admit(address))) }
-                var named = before
-                named["01005e010203"] = 1
-                named["333312345678"] = 1
-                #expect(try KernelFilter(of: "tap0").groups == named)
+                #expect(try named() == ["01005e010203": 1, "333312345678": 1])
                 #expect(try driver.setFilter(.refuse(group)))
-                named["01005e010203"] = nil
-                #expect(try KernelFilter(of: "tap0").groups == named)
+                #expect(try named() == ["333312345678": 1])
                 // A device that lets everything in need not be told, and the kernel hears nothing of it.
                 #expect(try tap.setFilter(.admit(group)) && tap.groupAddressesMax == nil)
-                #expect(try KernelFilter(of: "tap0").groups == named)
+                #expect(try named() == ["333312345678": 1])
             }
         }
 

@@ -99,6 +99,74 @@ import Testing
         #expect(changes(segment) == first)
     }
 
+    /// A device that does what it is told, and has fewer places than it says, lets in what is wanted whenever it has been asked.
+    @Test func deviceThatFollowsLetsInWhatIsWanted() throws {
+        for seed in Seeds.chosen(count: 60) {
+            let segment = try Segment(.ipv4, isResolved: false)
+            var random = StackRandom(seed: seed)
+            var description = InterfaceDescription(name: "eth1", mac: MACAddress(bits: 0x0200_0000_0099), ipv6: .off)
+            description.groupAddressesMax = random.pick(64)
+            let index = try segment.right.attach(description, at: segment.now)
+            var device = Device(placesMax: random.pick(64))
+            var members: [MACAddress] = []
+            // Some shells ask after each change, others after more than are kept.
+            let pause = [1, 4, 40, 900][random.pick(4)]
+            for step in 0..<2_500 {
+                let group = MACAddress(bits: 0x0100_5E00_0000 + UInt64(random.pick(600)))
+                switch random.pick(20) {
+                case 0: try segment.right.setAllMulticast(random.pick(2) == 0, on: index)
+                case 1: try segment.right.setPromiscuous(random.pick(2) == 0, on: index)
+                case 2 where random.pick(40) == 0:
+                    segment.right.deviceForgotFilter(of: index)
+                    device = Device(placesMax: device.placesMax)
+                case 3..<11 where !members.isEmpty:
+                    try segment.right.leaveLink(members.remove(at: random.pick(members.count)), on: index)
+                default:
+                    try segment.right.joinLink(group, on: index)
+                    members.append(group)
+                }
+                guard step % pause == 0 || step == 2_499 else { continue }
+                while let next = segment.right.nextFilterChange() {
+                    for change in segment.right.takeFilterChanges(of: next) where next == index {
+                        guard !device.follow(change), case .admit(let group) = change else { continue }
+                        segment.right.filterRefused(group, on: index, at: segment.now)
+                    }
+                }
+                let snapshot = try #require(segment.multicast(on: index))
+                #expect(device.named == Set(snapshot.linkGroups.map(\.mac)), "seed \(seed), step \(step)")
+                #expect(device.allMulticast == snapshot.letsAllMulticastIn, "seed \(seed), step \(step)")
+                #expect(device.promiscuous == snapshot.isPromiscuous, "seed \(seed), step \(step)")
+                #expect(device.allMulticast || members.allSatisfy(device.named.contains), "seed \(seed), step \(step)")
+            }
+        }
+    }
+
+    private struct Device {
+        let placesMax: Int
+        var named: Set<MACAddress> = []
+        var allMulticast = false
+        var promiscuous = false
+
+        init(placesMax: Int) { self.placesMax = placesMax }
+
+        /// Does what it is told; `false` where there is no place.
+        mutating func follow(_ change: LinkFilterChange) -> Bool {
+            switch change {
+            case .admit(let group):
+                guard named.count < placesMax else { return false }
+                #expect(named.insert(group).inserted)
+            case .refuse(let group): #expect(named.remove(group) != nil)
+            case .allMulticast(let wanted):
+                #expect(allMulticast != wanted)
+                allMulticast = wanted
+            case .promiscuous(let wanted):
+                #expect(promiscuous != wanted)
+                promiscuous = wanted
+            }
+            return true
+        }
+    }
+
     @Test func framesToGroupsNobodyWantsDieAtTheLinkUnlessAllAreLetIn() throws {
         let segment = try Segment(.ipv4)
         let frame = Handmade.udp(to: 9, [1], destination: Family.ipv4.channel(1))
@@ -113,4 +181,9 @@ import Testing
         #expect(segment.right.ledger.dropped(.frameNotForUs) == 1)
         segment.check()
     }
+}
+
+extension StackRandom {
+    /// A number below a bound.
+    fileprivate mutating func pick(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
