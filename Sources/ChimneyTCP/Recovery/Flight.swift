@@ -9,6 +9,7 @@ struct Flight: ~Copyable {
     var latestEnd = SequenceNumber(0)
     var latestRoundTrip = TimeSpan.zero
     var hasLatest = false
+    var isLatestResent = false
     /// The duplicate acknowledgements in a row, of a peer without SACK, and the bytes they stand for.
     var duplicateCount: UInt8 = 0
     var impliedBytes = 0
@@ -60,6 +61,8 @@ struct TailProbe: Sendable, BitwiseCopyable {
     var isOut = false
     /// Whether it was old data.
     var isAgain = false
+    /// Bytes outstanding when it was sent.
+    var flightSize: UInt32 = 0
     /// Whether a sample was taken since the last one.
     var hasSample = true
 }

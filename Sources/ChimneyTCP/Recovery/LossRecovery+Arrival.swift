@@ -26,14 +26,15 @@ extension LossRecovery {
         let isNeedless = isProvenNeedless(ack, delivery, duplicate) || isTimeoutNeedless(ack, delivery)
         if isNeedless { undo(acknowledged: delivery.acknowledged, at: now) }
         outcome.isUndone = isNeedless
-        judgeProbe(ack, duplicate, before, at: now)
+        judgeProbe(ack, duplicate, at: now)
+        let phaseBefore = samplePhase
         endEpisodes(at: now)
         let lostBefore = box.flight.scoreboard.lostBytes
         let nextLoss = findLosses(isProgress: delivery.acknowledged > 0, at: now)
         outcome.isLossDetected = box.flight.scoreboard.lostBytes > lostBefore
         if outcome.isLossDetected, episode == .none { beginRecovery(before, &outcome, at: now) }
         if ack.hasECE, traits.contains(.marks) { markReported(before, &outcome, at: now) }
-        adjustWindow(delivery, ack, foundLoss: outcome.isLossDetected, at: now)
+        adjustWindow(delivery, ack, foundLoss: outcome.isLossDetected, phaseBefore, at: now)
         rearm(isProgress: delivery.acknowledged > 0, nextLoss: nextLoss, at: now)
         return outcome
     }
@@ -134,6 +135,7 @@ extension LossRecovery {
                 box.flight.latestSentAt = delivery.latestSentAt
                 box.flight.latestEnd = delivery.latestEnd
                 box.flight.hasLatest = true
+                box.flight.isLatestResent = delivery.isLatestResent
             }
         }
         if delivery.hasReordering { reordering.reorderingSeen() }
@@ -143,7 +145,9 @@ extension LossRecovery {
     // MARK: - The window
 
     /// Lets the control, or rate reduction, take the acknowledgement in.
-    private mutating func adjustWindow(_ delivery: Delivery, _ ack: AckArrival, foundLoss: Bool, at now: Instant) {
+    private mutating func adjustWindow(
+        _ delivery: Delivery, _ ack: AckArrival, foundLoss: Bool, _ phaseBefore: AckSample.Phase, at now: Instant
+    ) {
         guard delivery.delivered > 0 || delivery.acknowledged > 0 || ack.hasECE else { return }
         let startsRound = delivery.acknowledged > 0 && una >= box.flight.roundEnd
         if box.flight.reduction.isActive {
@@ -160,11 +164,8 @@ extension LossRecovery {
         sample.startsRound = startsRound
         sample.hasECE = ack.hasECE
         sample.isPaced = isPacing
-        if box.flight.reduction.isActive {
-            sample.phase = .reducing
-        } else if episode == .timeout {
-            sample.phase = test == .none || test == .waiting ? .timedOut : .reducing
-        }
+        // What ends an episode belongs to it: it does not raise the window beyond where that led.
+        sample.phase = samplePhase == .open ? phaseBefore : samplePhase
         if delivery.hasLatest, now > delivery.deliveredBeforeAt {
             let arrived = box.flight.delivered - delivery.deliveredBefore
             sample.deliveryRate = rate(arrived, now - delivery.deliveredBeforeAt)
@@ -178,6 +179,12 @@ extension LossRecovery {
             box.flight.samplesBefore = box.flight.samples
             box.flight.samples = 0
         }
+    }
+
+    private var samplePhase: AckSample.Phase {
+        if box.flight.reduction.isActive { return .reducing }
+        guard episode == .timeout else { return .open }
+        return test == .none || test == .waiting ? .timedOut : .reducing
     }
 
     /// Whether the window was used up, or in slow start half of it, in this round trip or the one before (RFC 7661 §4.1).

@@ -16,7 +16,8 @@ extension LossRecovery {
         }
         guard box.flight.hasLatest else { return nil }
         return box.flight.scoreboard.markLost(
-            before: box.flight.latestSentAt, box.flight.latestEnd, patience: patience, at: now)
+            before: box.flight.latestSentAt, box.flight.latestEnd, wasResent: box.flight.isLatestResent,
+            patience: patience, at: now)
     }
 
     /// How long after its sending a segment is lost if a later one was delivered.
@@ -29,9 +30,9 @@ extension LossRecovery {
         case .none:
             // Duplicates of what an earlier recovery sent again prove nothing (RFC 6582 §3.2 step 2).
             guard box.flight.duplicateCount >= 3, una > recoveryPoint else { return }
-            box.flight.scoreboard.markFirstLost(bytesMax: Int(mss))
+            _ = box.flight.scoreboard.markFirstLost(bytesMax: Int(mss))
         case .recovery:
-            if isProgress { box.flight.scoreboard.markFirstLost(bytesMax: Int(mss)) }
+            if isProgress, box.flight.scoreboard.markFirstLost(bytesMax: Int(mss)) { traits.insert(.mustRetransmit) }
         case .timeout: break
         }
     }
@@ -177,14 +178,15 @@ extension LossRecovery {
     // MARK: - The end of a flight
 
     /// Judges by an acknowledgement whether a probe repaired a loss (RFC 8985 §7.4.2).
-    mutating func judgeProbe(_ ack: AckArrival, _ duplicate: SequenceRange?, _ before: Before, at now: Instant) {
+    mutating func judgeProbe(_ ack: AckArrival, _ duplicate: SequenceRange?, at now: Instant) {
         guard box.flight.probe.isOut, una >= box.flight.probe.end else { return }
         if !box.flight.probe.isAgain || duplicate?.end == box.flight.probe.end {
             box.flight.probe.isOut = false
         } else if una > box.flight.probe.end {
             box.flight.probe.isOut = false
             guard episode == .none, !traits.contains(.answeringMarks) else { return }
-            congestion.control.congested(by: .loss(outstanding: before.flightSize), at: now)
+            let flightSize = Int(box.flight.probe.flightSize)
+            congestion.control.congested(by: .loss(outstanding: flightSize), at: now)
             congestion.control.recoveryEnded(at: now)
         } else if ack.mayBeDuplicate, ack.blocks.isEmpty {
             box.flight.probe.isOut = false

@@ -83,6 +83,7 @@ extension LossRecovery {
         box.flight.probe.end = nxt
         box.flight.probe.isOut = true
         box.flight.probe.isAgain = isAgain
+        box.flight.probe.flightSize = UInt32(clamping: outstanding)
         box.flight.probe.hasSample = false
         counters.probes &+= 1
         disarmSoftTimer()

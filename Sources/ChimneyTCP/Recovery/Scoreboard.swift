@@ -208,15 +208,18 @@ struct Scoreboard: ~Copyable {
     /// - Parameters:
     ///   - sentAt: when the record was sent that was sent last of those delivered.
     ///   - end: where that record ends.
+    ///   - wasResent: whether that record was sent again.
     ///   - patience: how long after its sending a record is lost: the round trip and the reordering window.
     ///   - now: the time.
     /// - Returns: when the next record will be lost unless it is delivered.
     mutating func markLost(
-        before sentAt: Instant, _ end: SequenceNumber, patience: TimeSpan, at now: Instant
+        before sentAt: Instant, _ end: SequenceNumber, wasResent: Bool, patience: TimeSpan, at now: Instant
     ) -> Instant? {
         var next: Instant?
+        // Of what was sent at one instant the order is that of sequence, except between old data and new.
         func isBefore(_ record: SentSegment) -> Bool {
-            record.sentAt < sentAt || (record.sentAt == sentAt && record.range.end < end)
+            record.sentAt < sentAt
+                || (record.sentAt == sentAt && record.range.end < end && (wasResent || !record.wasResent))
         }
         // What was sent once was sent in the order of sequence, and what was sent again in that of its list: the first
         // that is not lost yet ends the walk, for those behind it were sent later.
@@ -260,10 +263,13 @@ struct Scoreboard: ~Copyable {
     }
 
     /// Marks the first bytes lost, at most so many, where they are in flight and were sent once.
-    mutating func markFirstLost(bytesMax: Int) {
-        guard !records.isEmpty, records[0].isOriginalInFlight else { return }
+    ///
+    /// - Returns: whether they were.
+    mutating func markFirstLost(bytesMax: Int) -> Bool {
+        guard !records.isEmpty, records[0].isOriginalInFlight else { return false }
         if records[0].range.count > bytesMax { _ = split(0, at: records[0].range.start + bytesMax) }
         markLost(0)
+        return true
     }
 
     /// Marks the first record lost, and those that were sent so long ago that they must be (RFC 8985 §6.3).

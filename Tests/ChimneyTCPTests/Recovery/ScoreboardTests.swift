@@ -26,7 +26,7 @@ import Testing
         for number in 1..<20_000 {
             board.sack(SequenceRange(SequenceNumber(100), SequenceNumber(UInt32(number + 1) * 100)), &delivery)
             _ = board.markLost(
-                before: .zero + .milliseconds(2), SequenceNumber(0), patience: .seconds(1),
+                before: .zero + .milliseconds(2), SequenceNumber(0), wasResent: false, patience: .seconds(1),
                 at: .zero + .milliseconds(30))
         }
         #expect(board.sackedBytes == 1_999_900)
@@ -186,7 +186,7 @@ private struct Pair: ~Copyable {
     }
 
     private mutating func markLost(patience: TimeSpan) {
-        let next = board.markLost(before: latest, base, patience: patience, at: now)
+        let next = board.markLost(before: latest, base, wasResent: false, patience: patience, at: now)
         model.markLost(before: latest, patience: patience, at: now)
         let expected = model.nextLoss(before: latest, patience: patience)
         if next != expected { noted = "next loss \(String(describing: next)), not \(String(describing: expected))" }
