@@ -146,6 +146,70 @@
             }
         }
 
+        /// A macvlan lets in what it was told of, by a hash of the group, and nothing else, as a network card does.
+        @Test func frameToAGroupComesInOnceTheKernelWasToldOfIt() {
+            _ = Namespace.run {
+                let commands = [
+                    "link add v0 type veth peer name v1", "link add m0 link v1 type macvlan mode bridge",
+                    "link set v0 up", "link set v1 up", "link set m0 up",
+                ]
+                guard commands.allSatisfy({ ip($0) == 0 }) else {
+                    return print("SKIPPED: a kernel device that filters, because `ip` made no macvlan")
+                }
+                let pool = PacketPool()
+                let (sender, receiver) = (try AFPacketDriver(name: "v0"), try AFPacketDriver(name: "m0"))
+                let groups = (1...16 as ClosedRange<UInt8>).map { MACAddress(group: IPv4Address(239, 9, 9, $0)) }
+                // With the hash, some that nobody asked for may come too.
+                #expect(try arriving(groups, from: sender, at: receiver, pool: pool).count < groups.count)
+                for group in groups { #expect(try receiver.setFilter(.admit(group))) }
+                #expect(try arriving(groups, from: sender, at: receiver, pool: pool) == groups)
+                for group in groups { #expect(try receiver.setFilter(.refuse(group))) }
+                #expect(try arriving(groups, from: sender, at: receiver, pool: pool).count < groups.count)
+                #expect(try receiver.setFilter(.allMulticast(true)))
+                #expect(try arriving(groups, from: sender, at: receiver, pool: pool) == groups)
+            }
+        }
+
+        /// The groups to which frames came in, of one sent to each and one to all hosts, which comes last.
+        private func arriving(
+            _ groups: [MACAddress], from sender: AFPacketDriver, at receiver: AFPacketDriver, pool: PacketPool
+        ) throws -> [MACAddress] {
+            var queue = PacketQueue()
+            for address in groups + [.broadcast] {
+                var bytes = [UInt8](repeating: 0, count: 60)
+                for index in 0..<6 { bytes[index] = UInt8(truncatingIfNeeded: address.bits >> UInt64(40 - 8 * index)) }
+                bytes.replaceSubrange(6..<14, with: [2, 0, 0, 0, 0, 8, 0x88, 0xB5])
+                guard var packet = pool.allocate(), packet.append(bytes.span.octets) else { return [] }
+                queue.append(packet)
+            }
+            try sender.transmit(&queue)
+            var seen: [MACAddress] = []
+            for _ in 0..<4_000 where seen.last != .broadcast {
+                var arrived = PacketQueue()
+                if try receiver.receive(into: &arrived, packetsMax: 32, pool: pool, at: .zero) == 0 { usleep(500) }
+                while !arrived.isEmpty {
+                    let bytes = takeFirst(&arrived).bytes
+                    guard bytes.count >= 14, bytes[12...13] == [0x88, 0xB5] else { continue }
+                    seen.append(MACAddress(bits: bytes[..<6].reduce(0) { $0 << 8 | UInt64($1) }))
+                }
+            }
+            #expect(seen.last == .broadcast)
+            return seen.dropLast()
+        }
+
+        /// Runs `ip` in the namespace of the calling thread, which its children are born into.
+        private func ip(_ arguments: String) -> Int32 {
+            let words = ["ip"] + arguments.split(separator: " ").map(String.init)
+            // The copies live until the child has ended.
+            var pointers: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
+            defer { for index in 0...words.count { unsafe free(pointers[index]) } }
+            var child = pid_t()
+            guard unsafe posix_spawnp(&child, "ip", nil, nil, &pointers, environ) == 0 else { return -1 }
+            var status: Int32 = 0
+            _ = unsafe waitpid(child, &status, 0)
+            return status
+        }
+
         private var persistent: TunnelOptions {
             var options = TunnelOptions()
             options.persists = true
