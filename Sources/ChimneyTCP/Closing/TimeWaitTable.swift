@@ -47,15 +47,17 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
     /// How many left before their time.
     package private(set) var evicted: UInt64 = 0
 
-    private struct Waiting: BitwiseCopyable {
-        var flow: Flow
-        var entry: TimeWaitEntry
-        var until: Instant
+    /// A flow that waits, as visible as the table: a module that ends a table ends its flows.
+    package struct Waiting: BitwiseCopyable {
+        package var flow: Flow
+        package var entry: TimeWaitEntry
+        package var until: Instant
     }
 
-    private struct End: BitwiseCopyable {
-        var id: SlotID
-        var until: Instant
+    /// When a flow's wait ends.
+    package struct End: BitwiseCopyable {
+        package var id: SlotID
+        package var until: Instant
     }
 
     /// What a segment of a waiting flow came to.

@@ -84,7 +84,7 @@ extension TCPConnection {
         if isOn { marks.insert(.noDelay) } else { marks.remove(.noDelay) }
     }
 
-    /// The payload of a segment behind `headroom`, or `nil` when the pool is at its bound.
+    /// The payload of a segment behind `headroom`, or `nil` when the pool is at its bound or the connection ended.
     ///
     /// - Parameters:
     ///   - segment: one of those this connection gave out since it last took an event.

@@ -37,13 +37,14 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// How often things happened.
     package private(set) var counters = SynCacheCounters()
 
-    private struct Entry {
-        var flow: Flow
-        var half: HalfOpen
-        var listener: UInt32
-        var segmentSize: UInt16
-        var settings: SharedTCPSettings
-        var id: SlotID
+    /// A half-open connection, as visible as its owner: a module that ends a cache ends its entries.
+    package struct Entry {
+        package var flow: Flow
+        package var half: HalfOpen
+        package var listener: UInt32
+        package var segmentSize: UInt16
+        package var settings: SharedTCPSettings
+        package var id: SlotID
     }
 
     /// A segment to send, and whose it is.

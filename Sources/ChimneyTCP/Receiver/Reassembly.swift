@@ -28,12 +28,15 @@ package struct Reassembly: ~Copyable {
     package private(set) var memoryBytes = 0
     private var arrivals: UInt32 = 0
 
-    private struct Island: ~Copyable {
-        var range: SequenceRange
-        var packets = PacketQueue()
-        var memoryBytes = 0
+    /// Data without a hole in it.
+    ///
+    /// As visible as its owner: a module that ends a reassembly ends its islands.
+    package struct Island: ~Copyable {
+        package var range: SequenceRange
+        package var packets = PacketQueue()
+        package var memoryBytes = 0
         /// Larger than that of any island that nothing arrived for since.
-        var arrival: UInt32 = 0
+        package var arrival: UInt32 = 0
 
         init(_ range: SequenceRange) { self.range = range }
     }

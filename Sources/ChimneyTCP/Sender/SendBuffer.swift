@@ -12,10 +12,12 @@ package struct SendBuffer: ~Copyable {
     package private(set) var end: SequenceNumber
 
     /// Bytes that were written in one piece or appended to one.
-    private struct Chunk: ~Copyable {
-        var packet: Packet
+    ///
+    /// As visible as the buffer: a module that ends a buffer ends its chunks.
+    package struct Chunk: ~Copyable {
+        package var packet: Packet
         /// The number behind its last byte.
-        var end: SequenceNumber
+        package var end: SequenceNumber
     }
 
     /// An empty buffer whose first byte will have the number `start`.
@@ -100,12 +102,12 @@ package struct SendBuffer: ~Copyable {
     ///
     /// Up to `copiedMax` bytes are copied into it; more are shown where they lie.
     ///
-    /// - Returns: `nil` when the pool is at its bound.
+    /// - Returns: `nil` when the pool is at its bound, or the bytes are gone because the connection ended.
     package borrowing func packet(
         from number: SequenceNumber, count: Int, headroom: Int, copiedMax: Int, pool: PacketPool
     ) -> Packet? {
-        precondition(number >= start && number + count <= end, "only bytes that are kept are sent")
         if count == 0 { return pool.allocate(headroom: headroom) }
+        guard number >= start && number + count <= end else { return nil }
         if count <= copiedMax { return copied(from: number, count: count, headroom: headroom, pool: pool) }
         var index = chunkIndex(of: number)
         let first = min(count, chunks[index].end - number)
