@@ -4,7 +4,7 @@
 /// fills it has the bound. Elements may be noncopyable; the subscript changes them in place.
 @frozen
 @safe
-package struct RingBuffer<Element: ~Copyable>: ~Copyable {
+public struct RingBuffer<Element: ~Copyable>: ~Copyable {
     // Invariant: `elements` has room for `room` elements, a power of two, or is nil with a room of 0. The `live` places
     // from `first` on, counted round, are initialized, and no others.
     @usableFromInline var elements: UnsafeMutablePointer<Element>?
@@ -14,7 +14,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// A ring without elements or memory.
     @inlinable
-    package init() {
+    public init() {
         unsafe elements = nil
         first = 0
         live = 0
@@ -30,20 +30,20 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// How many elements there are.
     @inlinable @inline(__always)
-    package var count: Int { Int(live) }
+    public var count: Int { Int(live) }
     /// Whether there are none.
     @inlinable @inline(__always)
-    package var isEmpty: Bool { live == 0 }
+    public var isEmpty: Bool { live == 0 }
     /// How many elements there is memory for.
     @inlinable
-    package var capacity: Int { Int(room) }
+    public var capacity: Int { Int(room) }
 
     @inlinable @inline(__always)
     func place(_ index: Int) -> Int { Int((first &+ UInt32(truncatingIfNeeded: index)) & (room &- 1)) }
 
     /// The element at a place; the one at 0 has been there longest at the front.
     @inlinable
-    package subscript(index: Int) -> Element {
+    public subscript(index: Int) -> Element {
         @inline(__always) unsafeAddress {
             guard index >= 0 && index < Int(live), let elements = unsafe elements else {
                 preconditionFailure("a ring has no element beyond its last")
@@ -60,7 +60,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// Puts an element behind all others.
     @inlinable @inline(__always)
-    package mutating func append(_ element: consuming Element) {
+    public mutating func append(_ element: consuming Element) {
         if live == room { grow() }
         guard let elements = unsafe elements else { return }
         unsafe (elements + place(Int(live))).initialize(to: element)
@@ -69,7 +69,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// Puts an element before all others.
     @inlinable
-    package mutating func prepend(_ element: consuming Element) {
+    public mutating func prepend(_ element: consuming Element) {
         if live == room { grow() }
         guard let elements = unsafe elements else { return }
         first = (first &- 1) & (room &- 1)
@@ -79,7 +79,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// Takes the first element; there must be one.
     @inlinable @inline(__always)
-    package mutating func removeFirst() -> Element {
+    public mutating func removeFirst() -> Element {
         guard live > 0, let elements = unsafe elements else {
             preconditionFailure("an empty ring has no first element")
         }
@@ -91,7 +91,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// Takes the last element; there must be one.
     @inlinable
-    package mutating func removeLast() -> Element {
+    public mutating func removeLast() -> Element {
         guard live > 0, let elements = unsafe elements else {
             preconditionFailure("an empty ring has no last element")
         }
@@ -103,7 +103,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
     ///
     /// - Complexity: O(n / 2): the elements of the shorter side move.
     @inlinable
-    package mutating func insert(_ element: consuming Element, at index: Int) {
+    public mutating func insert(_ element: consuming Element, at index: Int) {
         precondition(index >= 0 && index <= count, "an element goes between others or to an end")
         if live == room { grow() }
         guard let elements = unsafe elements else { return }
@@ -128,7 +128,7 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
     ///
     /// - Complexity: O(n / 2): the elements of the shorter side move.
     @inlinable
-    package mutating func remove(at index: Int) -> Element {
+    public mutating func remove(at index: Int) -> Element {
         guard index >= 0 && index < count, let elements = unsafe elements else {
             preconditionFailure("a ring has no element beyond its last")
         }
@@ -151,14 +151,14 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
 
     /// Ends all elements; their memory goes back too unless it is to be kept.
     @inlinable
-    package mutating func removeAll(keepingCapacity: Bool = false) {
+    public mutating func removeAll(keepingCapacity: Bool = false) {
         while live > 0 { _ = removeFirst() }
         if !keepingCapacity { releaseMemory() }
     }
 
     /// Gives the memory of an empty ring back; one with elements keeps it.
     @inlinable
-    package mutating func releaseMemory() {
+    public mutating func releaseMemory() {
         guard live == 0 else { return }
         unsafe elements?.deallocate()
         unsafe elements = nil
@@ -182,4 +182,10 @@ package struct RingBuffer<Element: ~Copyable>: ~Copyable {
         first = 0
         room = larger
     }
+}
+
+extension RingBuffer {
+    /// Takes the first element, or `nil` when there is none.
+    @inlinable @inline(__always)
+    public mutating func next() -> Element? { live == 0 ? nil : removeFirst() }
 }

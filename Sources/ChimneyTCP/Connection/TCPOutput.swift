@@ -79,7 +79,7 @@ public enum TCPDrop: Error, Hashable, Sendable, CaseIterable {
 /// What a connection wants done; whoever called it takes everything.
 package struct TCPOutput: ~Copyable {
     /// Segments to send, in order.
-    package var segments = OutputList<OutgoingSegment>()
+    package var segments = RingBuffer<OutgoingSegment>()
     /// What happened.
     package var events: TCPEvents = []
 
