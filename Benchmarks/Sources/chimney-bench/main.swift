@@ -13,9 +13,13 @@ case "lpm": try benchPrefixLookup(seconds: seconds)
 case "checksum": benchChecksum(seconds: seconds)
 case "memory": try benchMemory()
 case "multicast": try benchMulticast(seconds: seconds)
+case "stack-groups": try benchStackGroups(seconds: seconds)
+case "stack-group-memory": try benchStackGroupMemory()
 case "multicast-memory-0": try benchMulticastMemory(sources: 0, isIPv6: false)
 case "multicast-memory-10": try benchMulticastMemory(sources: 10, isIPv6: false)
 case "multicast6-memory-0": try benchMulticastMemory(sources: 0, isIPv6: true)
 case "multicast6-memory-10": try benchMulticastMemory(sources: 10, isIPv6: true)
-default: print("usage: chimney-bench udp-pipe|forward|lpm|checksum|memory|multicast|multicast-memory-0 [SECONDS]")
+default:
+    print(
+        "usage: chimney-bench udp-pipe|forward|lpm|checksum|memory|multicast|stack-groups|multicast-memory-0 [SECONDS]")
 }
