@@ -33,22 +33,23 @@ RATIOS = [
     ("checksum-64", "checksum-64", "c", None),
     ("checksum-1500", "checksum-1500", "c", None),
     ("checksum-65536", "checksum-65536", "c", None),
-    ("mc-join-one-100000", "mc-join-one-100000", "kernel", 200),
-    ("mc-leave-one-100000", "mc-leave-one-100000", "kernel", 200),
-    ("mc-join-many-100000", "mc-join-many-100000", "kernel", 5),
-    ("mc-leave-many-100000", "mc-leave-many-100000", "kernel", 5),
-    ("mc-join-one-100000", "mc-join-one-1000", "chimney", 0.5),
-    ("mc6-join-one-100000", "mc6-join-one-1000", "chimney", 0.5),
-    ("mc-rejoin-among-100000", "mc-rejoin-among-1000", "chimney", None),
-    ("mc-source-one-10000", "mc-source-one-10000", "kernel", 50),
+    ("stack-mc-join-one-100000", "mc-join-one-100000", "kernel", 200),
+    ("stack-mc-leave-one-100000", "mc-leave-one-100000", "kernel", 200),
+    ("stack-mc-join-many-100000", "mc-join-many-100000", "kernel", 5),
+    ("stack-mc-leave-many-100000", "mc-leave-many-100000", "kernel", 5),
+    ("stack-mc-join-one-100000", "stack-mc-join-one-1000", "chimney", 0.5),
+    ("stack-mc6-join-one-100000", "stack-mc6-join-one-1000", "chimney", 0.5),
+    ("stack-mc-source-one-10000", "mc-source-one-10000", "kernel", 50),
     ("mc-source-scattered-10000", "mc-source-scattered-10000", "kernel", 50),
-    ("mc-source-set-10000", "mc-source-set-10000", "kernel", 50),
+    ("stack-mc-source-set-10000", "mc-source-set-10000", "kernel", 50),
     ("mc-check-1", "mc-check-1", "kernel", None),
     ("mc-check-1000", "mc-check-1000", "kernel", None),
     ("mc-check-10000", "mc-check-10000", "kernel", 200),
-    ("mc-deliver-others-10000", "mc-deliver-others-0", "chimney", 0.83),
-    ("mc6-deliver-others-10000", "mc6-deliver-others-0", "chimney", 0.83),
-    ("mc-deliver-others-10000", "mc-deliver-others-10000", "kernel", None),
+    ("stack-mc-check-10000", "stack-mc-check-1", "chimney", None),
+    ("stack-mc-deliver-others-10000", "stack-mc-deliver-others-0", "chimney", 0.83),
+    ("stack-mc6-deliver-others-10000", "stack-mc6-deliver-others-0", "chimney", 0.83),
+    ("stack-mc-deliver-others-10000", "mc-deliver-others-10000", "kernel", None),
+    ("stack-mc-membership-bytes", "mc-membership-bytes-0", "kernel", None),
     ("mc-membership-bytes-0", "mc-membership-bytes-0", "kernel", None),
     ("tap-echo-128", "tap-echo-128", "ceiling", 0.9),
     ("tap-echo-128", "tap-echo-128", "lwip", None),
@@ -86,11 +87,12 @@ def in_process():
             collect([peer("dpdk-lpm6"), SECONDS], number)
         collect([BENCH, "forward", SECONDS], number)
         collect([BENCH, "multicast", SECONDS], number)
+        collect([BENCH, "stack-groups", SECONDS], number)
         if number == 0 and os.geteuid() == 0 and peer("kernel-multicast"):
             # 100,000 joins of one socket take the kernel half a minute, so that it is asked once.
             collect([peer("kernel-multicast"), SECONDS], number)
     collect([BENCH, "memory"], 0)
-    for name in ["multicast-memory-0", "multicast-memory-10", "multicast6-memory-0", "multicast6-memory-10"]:
+    for name in ["stack-group-memory", "multicast-memory-0", "multicast-memory-10", "multicast6-memory-0", "multicast6-memory-10"]:
         collect([BENCH, name], 0)
     for number in range(min(ROUNDS, 3)):
         campus(number)

@@ -22,6 +22,8 @@ extension HostMemberships {
     /// Does what a socket asks for; says how the filter of the interface changed, and `nil` when it did not.
     ///
     /// - Throws: ``MembershipError``; nothing is changed.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     public mutating func perform(
         _ call: GroupCall<Address>, of group: Address, on interface: UInt32, socket: UInt32
     ) throws(MembershipError) -> FilterChange<Address>? {

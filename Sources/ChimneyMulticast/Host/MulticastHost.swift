@@ -27,6 +27,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     // MARK: - Interfaces
 
     /// Groups may be joined on an interface from now on; what is told of them is told once it is up.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func attach(
         _ interface: UInt32, settings: MembershipSettings<Address>, mtu: Int, isUp: Bool,
         using random: inout StackRandom
@@ -40,6 +42,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// An interface is gone with what was joined on it; its link cannot be told.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func detach(_ interface: UInt32) {
         guard let position = position(of: interface) else { return }
         memberships.detach(interface)
@@ -49,6 +53,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// The link is there, or the interface got its first address: all its groups are told as if they were new.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func linkWentUp(_ interface: UInt32, at now: Instant) {
         guard let position = position(of: interface) else { return }
         machines[links[position].place].linkWentUp(at: now)
@@ -56,6 +62,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// The link is gone, and with it all that was due on it.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func linkWentDown(_ interface: UInt32, at now: Instant) {
         guard let position = position(of: interface) else { return }
         machines[links[position].place].linkWentDown(at: now, output: &reports)
@@ -63,12 +71,16 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// The link has another MTU.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func setMTU(_ mtu: Int, of interface: UInt32) {
         guard let position = position(of: interface) else { return }
         machines[links[position].place].mtu = mtu
     }
 
     /// The interface reports in another way from now on; see ``InterfaceMachine/configure(_:at:output:)``.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func configure(
         _ settings: MembershipSettings<Address>, of interface: UInt32, at now: Instant
     ) {
@@ -78,18 +90,24 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// How the interface reports.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package func settings(of interface: UInt32) -> MembershipSettings<Address>? {
         guard let position = position(of: interface) else { return nil }
         return machines[links[position].place].settings
     }
 
     /// The state of the interface's machine, to be shown.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package func listing(of interface: UInt32) -> InterfaceMembership<Address>? {
         guard let position = position(of: interface) else { return nil }
         return machines[links[position].place].listing
     }
 
     /// How often things happened on the interface.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package func counters(of interface: UInt32) -> MembershipCounters? {
         guard let position = position(of: interface) else { return nil }
         return machines[links[position].place].counters
@@ -98,6 +116,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     // MARK: - Sockets
 
     /// Does what a socket asks for, and tells the link what changed by it.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func perform(
         _ call: GroupCall<Address>, of group: Address, on interface: UInt32, socket: UInt32, at now: Instant
     ) throws(MembershipError) {
@@ -108,6 +128,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// Takes a socket that is being closed out of all its groups.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func leaveAll(_ socket: UInt32, at now: Instant) {
         while let left = memberships.leaveNext(of: socket) {
             guard let change = left.change else { continue }
@@ -131,6 +153,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     // MARK: - Packets and time
 
     /// A message about membership arrived on an interface; says why it came to nothing, `nil` when it did not.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func messageArrived(
         _ bytes: RawSpan, in packet: MembershipPacket<Address>, on interface: UInt32, at now: Instant,
         using random: inout StackRandom
@@ -143,6 +167,8 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     }
 
     /// Does what is due; early and late calls do no harm.
+    @specialized(where Address == IPv4Address)
+    @specialized(where Address == IPv6Address)
     package mutating func timerFired(at now: Instant, using random: inout StackRandom) {
         guard deadline <= now else { return }
         for position in links.indices where links[position].due <= now {
