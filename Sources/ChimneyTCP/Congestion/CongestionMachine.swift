@@ -1,108 +1,123 @@
 import ChimneyPrimitives
 
-/// The congestion control of one connection: a built-in one in place, or one of a user's own.
+/// The congestion control of one connection: a built-in one in place, or one of a user's own in a box.
 ///
 /// What comes with each acknowledgement is a switch over the kinds, which costs less than a call through an existential
-/// and allocates nothing. Whatever is rare goes through ``control``.
-enum CongestionMachine: Sendable {
-    case newReno(NewReno)
-    case cubic(Cubic)
-    case dctcp(DCTCP)
-    case vegas(Vegas)
-    case other(any CongestionControl, OtherCongestionAlgorithm)
+/// and allocates nothing. Whatever is rare goes through ``control``. The two windows are kept beside it, for they are
+/// asked for with each segment.
+struct CongestionMachine {
+    private var kind: Kind
+    private var window: UInt32 = 0
+    private var threshold: UInt32 = 0
+    private var own: OwnControl?
 
-    init(_ algorithm: CongestionAlgorithm) {
-        self =
-            switch algorithm {
-            case .newReno: .newReno(NewReno())
-            case .cubic: .cubic(Cubic())
-            case .dctcp: .dctcp(DCTCP())
-            case .vegas: .vegas(Vegas())
-            case .other(let other): .other(other.make(), other)
-            }
+    private enum Kind: BitwiseCopyable {
+        case newReno(NewReno)
+        case cubic(Cubic)
+        case dctcp(DCTCP)
+        case vegas(Vegas)
+        case own
     }
 
+    init(_ algorithm: CongestionAlgorithm) {
+        switch algorithm {
+        case .newReno: kind = .newReno(NewReno())
+        case .cubic: kind = .cubic(Cubic())
+        case .dctcp: kind = .dctcp(DCTCP())
+        case .vegas: kind = .vegas(Vegas())
+        case .other(let other):
+            kind = .own
+            own = OwnControl(other.make(), other)
+        }
+        keep(control)
+    }
+
+    var cwnd: Int { Int(window) }
+    var ssthresh: Int { Int(threshold) }
+
     var algorithm: CongestionAlgorithm {
-        switch self {
+        switch kind {
         case .newReno: .newReno
         case .cubic: .cubic
         case .dctcp: .dctcp
         case .vegas: .vegas
-        case .other(_, let algorithm): .other(algorithm)
+        case .own: own.map { .other($0.algorithm) } ?? .newReno
         }
     }
 
-    var cwnd: Int {
-        switch self {
-        case .newReno(let control): control.cwnd
-        case .cubic(let control): control.cwnd
-        case .dctcp(let control): control.cwnd
-        case .vegas(let control): control.cwnd
-        case .other(let control, _): control.cwnd
-        }
+    /// The same state, which does not change with this one.
+    var copy: Self {
+        var copy = self
+        if let own { copy.own = OwnControl(own.control, own.algorithm) }
+        return copy
     }
 
-    var ssthresh: Int {
-        switch self {
-        case .newReno(let control): control.ssthresh
-        case .cubic(let control): control.ssthresh
-        case .dctcp(let control): control.ssthresh
-        case .vegas(let control): control.ssthresh
-        case .other(let control, _): control.ssthresh
-        }
-    }
+    var wantsPacing: Bool { own?.control.wantsPacing ?? false }
+    var pacingRate: UInt64? { own?.control.pacingRate }
 
-    var wantsPacing: Bool {
-        guard case .other(let control, _) = self else { return false }
-        return control.wantsPacing
-    }
-
-    var pacingRate: UInt64? {
-        guard case .other(let control, _) = self else { return nil }
-        return control.pacingRate
+    private mutating func keep(_ control: some CongestionControl) {
+        window = UInt32(clamping: control.cwnd)
+        threshold = UInt32(clamping: control.ssthresh)
     }
 
     /// Takes in what an acknowledgement brought.
     mutating func ackArrived(_ sample: AckSample, at now: Instant) {
-        // Consumed and put back, so that a user's own is changed in place and not copied first.
-        switch consume self {
+        switch kind {
         case .newReno(var control):
             control.ackArrived(sample, at: now)
-            self = .newReno(control)
+            kind = .newReno(control)
+            keep(control)
         case .cubic(var control):
             control.ackArrived(sample, at: now)
-            self = .cubic(control)
+            kind = .cubic(control)
+            keep(control)
         case .dctcp(var control):
             control.ackArrived(sample, at: now)
-            self = .dctcp(control)
+            kind = .dctcp(control)
+            keep(control)
         case .vegas(var control):
             control.ackArrived(sample, at: now)
-            self = .vegas(control)
-        case .other(var control, let algorithm):
-            control.ackArrived(sample, at: now)
-            self = .other(control, algorithm)
+            kind = .vegas(control)
+            keep(control)
+        case .own:
+            guard let own else { return }
+            own.control.ackArrived(sample, at: now)
+            window = UInt32(clamping: own.control.cwnd)
+            threshold = UInt32(clamping: own.control.ssthresh)
         }
     }
 
     /// The control, for events that are rare.
     var control: any CongestionControl {
         get {
-            switch self {
+            switch kind {
             case .newReno(let control): control
             case .cubic(let control): control
             case .dctcp(let control): control
             case .vegas(let control): control
-            case .other(let control, _): control
+            case .own: own?.control ?? NewReno()
             }
         }
         set {
-            switch self {
-            case .newReno: if let control = newValue as? NewReno { self = .newReno(control) }
-            case .cubic: if let control = newValue as? Cubic { self = .cubic(control) }
-            case .dctcp: if let control = newValue as? DCTCP { self = .dctcp(control) }
-            case .vegas: if let control = newValue as? Vegas { self = .vegas(control) }
-            case .other(_, let algorithm): self = .other(newValue, algorithm)
+            switch kind {
+            case .newReno: if let control = newValue as? NewReno { kind = .newReno(control) }
+            case .cubic: if let control = newValue as? Cubic { kind = .cubic(control) }
+            case .dctcp: if let control = newValue as? DCTCP { kind = .dctcp(control) }
+            case .vegas: if let control = newValue as? Vegas { kind = .vegas(control) }
+            case .own: own?.control = newValue
             }
+            keep(newValue)
         }
+    }
+}
+
+/// A user's own control, changed in place.
+final class OwnControl {
+    var control: any CongestionControl
+    let algorithm: OtherCongestionAlgorithm
+
+    init(_ control: any CongestionControl, _ algorithm: OtherCongestionAlgorithm) {
+        self.control = control
+        self.algorithm = algorithm
     }
 }

@@ -4,7 +4,7 @@ public import ChimneyPrimitives
 /// start by HyStart++ (RFC 9406).
 ///
 /// All arithmetic is of IEEE doubles with the four operations, which give the same bits on every platform.
-public struct Cubic: CongestionControl {
+public struct Cubic: CongestionControl, BitwiseCopyable {
     /// What may be in flight.
     public var cwnd: Int {
         get { Int(window) }

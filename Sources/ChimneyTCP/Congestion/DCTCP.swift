@@ -3,7 +3,7 @@ public import ChimneyPrimitives
 /// Data Center TCP: the window shrinks by how much of the data met congestion, not by half (RFC 8257).
 ///
 /// For networks whose switches mark early and whose hosts all speak it.
-public struct DCTCP: CongestionControl {
+public struct DCTCP: CongestionControl, BitwiseCopyable {
     private var reno = NewReno()
     private var mss: UInt32 = 536
     /// DCTCP.Alpha: the share of bytes that were marked, of ``alphaOne``.

@@ -2,7 +2,7 @@ public import ChimneyPrimitives
 
 /// The standard's own congestion control: slow start, congestion avoidance, half of the flight after a loss (RFC 5681),
 /// counted in bytes (RFC 3465).
-public struct NewReno: CongestionControl {
+public struct NewReno: CongestionControl, BitwiseCopyable {
     /// What may be in flight.
     public var cwnd: Int {
         get { Int(window) }

@@ -2,7 +2,7 @@ public import ChimneyPrimitives
 
 /// Vegas: the window keeps a few segments queued on the path and no more, judged by how long round trips take beyond the
 /// shortest (Brakmo and Peterson, 1995).
-public struct Vegas: CongestionControl {
+public struct Vegas: CongestionControl, BitwiseCopyable {
     private var reno = NewReno()
     private var mss: UInt32 = 536
     /// Microseconds; `none` before the first.

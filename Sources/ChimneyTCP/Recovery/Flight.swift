@@ -50,8 +50,13 @@ struct Flight: ~Copyable {
         roundEnd = number
     }
 
-    /// Bytes supposed to be on the path.
-    var inFlight: Int { max(0, scoreboard.inFlight - impliedBytes) }
+    /// Whether something outstanding was sent before the latest of what was delivered.
+    var mayHaveLosses: Bool {
+        !scoreboard.isEmpty && (scoreboard.hasResent || scoreboard.first.sentAt < latestSentAt)
+    }
+
+    /// Bytes outstanding that are not on the path: at the receiver, or lost and waiting.
+    var offPath: Int { scoreboard.sackedBytes + scoreboard.lostBytes + impliedBytes }
 }
 
 /// The probe for a loss at the end of a flight (RFC 8985 §7).
@@ -68,7 +73,7 @@ struct TailProbe: Sendable, BitwiseCopyable {
 }
 
 /// What is needed to undo a reduction that proves needless.
-struct UndoRecord: Sendable {
+struct UndoRecord {
     /// The control as it was before, while there is something to undo.
     var congestion: CongestionMachine?
     /// What was acknowledged then.

@@ -8,35 +8,62 @@ extension LossRecovery {
         var outcome = AckOutcome()
         guard !box.isEmpty, !box.flight.scoreboard.isEmpty, ack.ack >= una, ack.ack <= nxt else { return outcome }
         let before = Before(
-            flightSize: box.flight.scoreboard.bytes - box.flight.scoreboard.sackedBytes - box.flight.impliedBytes)
+            flightSize: outstanding - box.flight.scoreboard.sackedBytes - box.flight.impliedBytes)
         var delivery = Delivery(
             at: now, echo: traits.contains(.timestamps) ? ack.echo : nil, shortest: roundTrips.shortest ?? .zero)
-        let duplicate = traits.contains(.selectiveAcks) ? reportedDuplicate(ack) : nil
+        let isCalm = isCalm(ack)
+        let duplicate = isCalm || !traits.contains(.selectiveAcks) ? nil : reportedDuplicate(ack)
         box.flight.scoreboard.acknowledge(upTo: ack.ack, &delivery)
         una = ack.ack
+        if !isCalm { takeReport(of: ack, duplicate, &delivery) }
+        outcome.acknowledged = delivery.acknowledged
+        outcome.roundTrip = measure(delivery)
+        noticeOrder(delivery, duplicate)
+        var phase = AckSample.Phase.open
+        if !isCalm { phase = judge(ack, duplicate, delivery, &outcome, at: now) }
+        var nextLoss: Instant?
+        if !isCalm || box.flight.mayHaveLosses {
+            let lostBefore = box.flight.scoreboard.lostBytes
+            nextLoss = findLosses(isProgress: delivery.acknowledged > 0, at: now)
+            outcome.isLossDetected = box.flight.scoreboard.lostBytes > lostBefore
+            if outcome.isLossDetected, episode == .none { beginRecovery(before, &outcome, at: now) }
+        }
+        if ack.hasECE, traits.contains(.marks) { markReported(before, &outcome, at: now) }
+        adjustWindow(delivery, ack, foundLoss: outcome.isLossDetected, phase, at: now)
+        rearm(isProgress: delivery.acknowledged > 0, nextLoss: nextLoss, at: now)
+        return outcome
+    }
+
+    /// Whether nothing is missing and nothing is under judgement, so that all it can do is acknowledge more.
+    private func isCalm(_ ack: AckArrival) -> Bool {
+        // The number of the last recovery must stay near those in use to be compared with them.
+        episode == .none && ack.ack > una && ack.blocks.isEmpty && !traits.contains(.answeringMarks)
+            && box.flight.offPath == 0 && box.flight.duplicateCount == 0 && box.flight.undo.congestion == nil
+            && !box.flight.probe.isOut && una - recoveryPoint < 1 << 29
+    }
+
+    /// Takes in what is said beside the number.
+    private mutating func takeReport(of ack: AckArrival, _ duplicate: SequenceRange?, _ delivery: inout Delivery) {
         if traits.contains(.selectiveAcks) {
             takeBlocks(of: ack, afterDuplicate: duplicate != nil, &delivery)
         } else {
             countDuplicates(ack, &delivery)
         }
-        outcome.acknowledged = delivery.acknowledged
-        outcome.roundTrip = measure(delivery)
-        noticeOrder(delivery, duplicate)
+    }
 
-        let isNeedless = isProvenNeedless(ack, delivery, duplicate) || isTimeoutNeedless(ack, delivery)
-        if isNeedless { undo(acknowledged: delivery.acknowledged, at: now) }
-        outcome.isUndone = isNeedless
+    /// Judges what is under way by it, and ends what is over.
+    ///
+    /// - Returns: what recovery was doing when it arrived.
+    private mutating func judge(
+        _ ack: AckArrival, _ duplicate: SequenceRange?, _ delivery: Delivery, _ outcome: inout AckOutcome,
+        at now: Instant
+    ) -> AckSample.Phase {
+        outcome.isUndone = isProvenNeedless(ack, delivery, duplicate) || isTimeoutNeedless(ack, delivery)
+        if outcome.isUndone { undo(acknowledged: delivery.acknowledged, at: now) }
         judgeProbe(ack, duplicate, at: now)
-        let phaseBefore = samplePhase
+        let phase = samplePhase
         endEpisodes(at: now)
-        let lostBefore = box.flight.scoreboard.lostBytes
-        let nextLoss = findLosses(isProgress: delivery.acknowledged > 0, at: now)
-        outcome.isLossDetected = box.flight.scoreboard.lostBytes > lostBefore
-        if outcome.isLossDetected, episode == .none { beginRecovery(before, &outcome, at: now) }
-        if ack.hasECE, traits.contains(.marks) { markReported(before, &outcome, at: now) }
-        adjustWindow(delivery, ack, foundLoss: outcome.isLossDetected, phaseBefore, at: now)
-        rearm(isProgress: delivery.acknowledged > 0, nextLoss: nextLoss, at: now)
-        return outcome
+        return phase
     }
 
     /// How things stood before the acknowledgement.

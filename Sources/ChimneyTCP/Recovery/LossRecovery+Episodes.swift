@@ -102,7 +102,7 @@ extension LossRecovery {
     private mutating func armUndo() {
         guard has(.undo) else { return }
         box.flight.undo = UndoRecord()
-        box.flight.undo.congestion = congestion
+        box.flight.undo.congestion = congestion.copy
         box.flight.undo.from = una
     }
 

@@ -30,7 +30,7 @@ extension LossRecovery {
         } else if has(.limitedTransmit) || episode != .none {
             room = cwnd - inFlight
         } else {
-            room = cwnd - (box.flight.scoreboard.bytes - box.flight.scoreboard.lostBytes)
+            room = cwnd - (outstanding - box.flight.scoreboard.lostBytes)
         }
         return room > 0 ? pacerAllows(room, at: now) : 0
     }

@@ -40,7 +40,7 @@ extension LossRecovery {
     /// - Returns: whether losses were found.
     private mutating func reorderingExpired(at now: Instant) -> Bool {
         let lost = box.flight.scoreboard.lostBytes
-        let before = Before(flightSize: box.flight.scoreboard.bytes - box.flight.scoreboard.sackedBytes)
+        let before = Before(flightSize: outstanding - box.flight.scoreboard.sackedBytes)
         if let next = findLosses(isProgress: false, at: now) { arm(.reordering, at: next) }
         guard box.flight.scoreboard.lostBytes > lost else { return false }
         if episode == .none {
@@ -60,12 +60,12 @@ extension LossRecovery {
             box.flight.scoreboard.markLostOnTimeout(patience: .seconds(1 << 30), at: now)
             return .transmit
         }
-        let outstanding = box.flight.scoreboard.bytes - box.flight.scoreboard.sackedBytes
+        let flightSize = outstanding - box.flight.scoreboard.sackedBytes
         // A timeout in a recovery proves that recovery wrong, not itself (RFC 5682 §3.1 step 1).
         let mayTest = has(.forwardTimeout) && has(.undo) && (episode == .none || test != .none)
         if episode == .none { armTimeoutUndo() }
         if timeoutCount == 0 || episode != .timeout {
-            congestion.control.congested(by: .timeout(outstanding: outstanding), at: now)
+            congestion.control.congested(by: .timeout(outstanding: flightSize), at: now)
         } else {
             congestion.control.cwnd = Int(mss)
         }
@@ -90,7 +90,7 @@ extension LossRecovery {
     private mutating func armTimeoutUndo() {
         guard has(.undo) else { return }
         box.flight.undo = UndoRecord()
-        box.flight.undo.congestion = congestion
+        box.flight.undo.congestion = congestion.copy
         box.flight.undo.from = una
     }
 
@@ -120,11 +120,8 @@ extension LossRecovery {
 
     /// The probe leaves after two round trips, and not before a lone segment's acknowledgement may be delayed.
     mutating func armProbe(at now: Instant) {
-        var wait = TimeSpan.seconds(1)
-        if let smoothed = roundTrips.smoothed {
-            wait = smoothed * 2
-            if box.flight.scoreboard.bytes <= Int(mss) { wait = wait + limits.rtoMin }
-        }
+        var wait = roundTrips.twice ?? .seconds(1)
+        if outstanding <= Int(mss), roundTrips.twice != nil { wait = wait + limits.rtoMin }
         arm(.probe, at: min(now + wait, rtoDue))
     }
 

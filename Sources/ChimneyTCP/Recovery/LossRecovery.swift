@@ -8,14 +8,15 @@ package import ChimneyPrimitives
 ///
 /// - Note: RFC 5681, 6298, 6675, 8985 and 9937; RFC 5682, 3522 and 4015 for what was needless; RFC 3168 for marks.
 package struct LossRecovery: ~Copyable {
+    // The order leaves no gaps: a connection at rest keeps all of this and nothing more.
     var box = FlightBox()
     let limits: RecoveryLimits
+    var una = SequenceNumber(0)
     var congestion: CongestionMachine
     var roundTrips = RoundTripEstimator()
+    var nxt = SequenceNumber(0)
     var rtoDue = Instant.never
     var lastSentAt = Instant.never
-    var una = SequenceNumber(0)
-    var nxt = SequenceNumber(0)
     /// Where the loss recovery ends that is under way; with none, before ``una``.
     var recoveryPoint = SequenceNumber(0)
     var reordering = ReorderingWindow()
@@ -100,7 +101,7 @@ package struct LossRecovery: ~Copyable {
     /// What was sent and is not acknowledged by number.
     package var outstanding: Int { nxt - una }
     /// What of it is supposed to be on the path.
-    package var inFlight: Int { box.isEmpty ? 0 : box.flight.inFlight }
+    package var inFlight: Int { box.isEmpty ? 0 : max(0, outstanding - box.flight.offPath) }
     package var cwnd: Int { congestion.cwnd }
     package var ssthresh: Int { congestion.ssthresh }
     package var smoothedRoundTrip: TimeSpan? { roundTrips.smoothed }

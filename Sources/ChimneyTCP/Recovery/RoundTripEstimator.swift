@@ -17,6 +17,8 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
     private static var half: UInt32 { 140 }
 
     var smoothed: TimeSpan? { mean < 0 ? nil : .nanoseconds(mean) }
+    /// Two of them.
+    var twice: TimeSpan? { mean < 0 ? nil : .nanoseconds(mean &* 2) }
     var variation: TimeSpan { .nanoseconds(deviation) }
     var shortest: TimeSpan? {
         let shortest = min(shortestNow, shortestBefore)
@@ -25,8 +27,8 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
 
     /// Begins with what an earlier connection found out; the first sample counts as one more, not as the first.
     mutating func remember(mean: TimeSpan, variation: TimeSpan) {
-        self.mean = mean.nanoseconds
-        deviation = variation.nanoseconds
+        self.mean = min(mean.nanoseconds, 86_400_000_000_000)
+        deviation = min(variation.nanoseconds, 86_400_000_000_000)
     }
 
     /// Takes a sample in.
@@ -34,7 +36,8 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
     /// Of many samples a round trip each weighs so much less, so that the memory stays as long as with one (RFC 7323
     /// appendix G).
     mutating func take(_ sample: TimeSpan, samplesPerRoundTrip: Int = 1) {
-        let roundTrip = sample.nanoseconds
+        // No longer than a day, so that nothing computed from it overflows.
+        let roundTrip = min(sample.nanoseconds, 86_400_000_000_000)
         guard mean >= 0 else {
             mean = roundTrip
             deviation = roundTrip / 2

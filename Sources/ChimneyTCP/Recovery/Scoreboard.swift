@@ -46,6 +46,8 @@ struct Scoreboard: ~Copyable {
     var inFlight: Int { bytes - sackedBytes - lostBytes }
     /// Whether the first record, which the receiver does not acknowledge by number, is said to be there.
     var isFirstSacked: Bool { !records.isEmpty && records[0].isSacked }
+    /// Whether something was sent again that may be in flight.
+    var hasResent: Bool { !resent.isEmpty }
     var first: SentSegment { records[0] }
     var last: SentSegment { records[records.count - 1] }
     subscript(index: Int) -> SentSegment { records[index] }
@@ -330,7 +332,9 @@ struct Scoreboard: ~Copyable {
 
     /// The place of the record that contains a number, or of the first behind it.
     private func place(of number: SequenceNumber) -> Int {
-        var low = 0
+        // Mostly it is the first one that is asked for.
+        if records.isEmpty || records[0].range.end > number { return 0 }
+        var low = 1
         var high = records.count
         while low < high {
             let middle = (low + high) / 2
