@@ -1,5 +1,6 @@
 import CAllocationCounter
 import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 import ChimneyPrimitives
 import ChimneyRouting
@@ -66,6 +67,63 @@ import Testing
         let count = allocation_count() - before
         #expect(count == 0)
         #expect(received >= 190 * 64 * 64)
+    }
+
+    @Test(
+        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
+    func datagramsToGroupsAllocateNothing(_ family: Family) throws {
+        let pool = PacketPool()
+        var settings = StackSettings()
+        settings.duplicateDetection = .off
+        var a = VirtualStack(name: "a", settings: settings, pool: pool, random: StackRandom(seed: 1))
+        var b = VirtualStack(name: "b", settings: settings, pool: pool, random: StackRandom(seed: 2))
+        var description = InterfaceDescription(name: "p0", kind: .ethernet, ipv6: family.mode)
+        description.mac = MACAddress(bits: 0x0200_0000_0001)
+        let ia = try a.attach(description)
+        description.mac = MACAddress(bits: 0x0200_0000_0002)
+        let ib = try b.attach(description)
+        try a.addAddress(family.host(0, 1), to: ia)
+        try b.addAddress(family.host(0, 2), to: ib)
+        var options = UDPOptions()
+        options.sharesAddress = true
+        options.multicastInterface = ia
+        let sender = try a.openUDP()
+        a.setOptions(options, of: sender)
+        let own = try a.openUDP()
+        try a.bind(own, to: Endpoint(port: 9))
+        try a.join(family.group, on: .index(ia), as: .socket(own), at: .zero)
+        var receivers: [SocketID] = []
+        let refused = GroupFilter(.exclude, (3..<200).map { family.host(0, $0) })
+        for _ in 0..<8 {
+            let receiver = try b.openUDP()
+            b.setOptions(options, of: receiver)
+            try b.bind(receiver, to: Endpoint(port: 9))
+            try b.setFilter(refused, of: family.group, on: .index(ib), as: .socket(receiver), at: .zero)
+            receivers.append(receiver)
+        }
+        let payload = [UInt8](repeating: 7, count: 64)
+        let peer = Endpoint(family.group, 9)
+        var (received, looped) = (0, 0)
+        var before: UInt = 0
+        for round in 0..<200 {
+            if round == 100 { before = allocation_count() }
+            let now = Instant(nanoseconds: UInt64(round) * 1_000)
+            for _ in 0..<64 {
+                try unsafe a.send(sender, payload.span.bytes, to: peer, at: now)
+            }
+            var queue = PacketQueue()
+            while let index = a.nextToTransmit() { a.takeTransmit(from: index, into: &queue) }
+            b.framesArrived(&queue, on: ib, at: now)
+            for receiver in receivers {
+                while b.receivableCount(receiver) > 0 { received += b.receive(receiver).count }
+            }
+            while a.receivableCount(own) > 0 { looped += a.receive(own).count }
+            a.dropAnnounced()
+            b.dropAnnounced()
+        }
+        let count = allocation_count() - before
+        #expect(count == 0)
+        #expect(received == 200 * 64 * 64 * 8 && looped == 200 * 64 * 64)
     }
 
     @Test(
@@ -146,6 +204,9 @@ enum Family: String, CaseIterable {
     case ipv4, ipv6
 
     var mode: IPv6Mode { self == .ipv4 ? .off : .manual }
+    var group: IPAddress {
+        self == .ipv4 ? .v4(IPv4Address(239, 1, 1, 1)) : .v6(IPv6Address(high: 0xFF0E << 48, low: 1))
+    }
 
     func host(_ net: UInt8, _ number: UInt8) -> IPAddress {
         switch self {
