@@ -79,11 +79,13 @@ package struct TimerWheel: ~Copyable {
         let deadline = deadline > now ? deadline : now + .nanoseconds(1)
         sequence &+= 1
         let old = unsafe nodes[Int(timer)]
+        // A timer that stays among the first needs no look at the others, which may all be due at once.
+        let staysFirst = earliestIsKnown && isArmed(timer) && earliest == old.deadline && deadline <= old.deadline
         if old.place == place(of: deadline) {
             // The slot stays the same, as when a timeout of seconds is moved by microseconds.
             unsafe nodes[Int(timer)].deadline = deadline
             unsafe nodes[Int(timer)].sequence = sequence
-            if earliestIsKnown && earliest == old.deadline { earliestIsKnown = false }
+            if earliestIsKnown && earliest == old.deadline && !staysFirst { earliestIsKnown = false }
             if earliestIsKnown, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
             return
         }
@@ -92,7 +94,12 @@ package struct TimerWheel: ~Copyable {
         unsafe nodes[Int(timer)].sequence = sequence
         count += 1
         insert(timer)
-        if earliestIsKnown, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
+        if staysFirst {
+            earliest = deadline
+            earliestIsKnown = true
+        } else if earliestIsKnown, earliest.map({ deadline < $0 }) ?? true {
+            earliest = deadline
+        }
     }
 
     /// Disarms a timer; one that is not armed stays so.
