@@ -62,7 +62,7 @@ struct PipeEnd {
 
 extension StackConfiguration {
     static var keys: [String] {
-        ["name", "fibs", "forwarding", "settings", "interfaces", "routes", "proxy_arp", "services"]
+        ["name", "fibs", "forwarding", "settings", "multicast", "interfaces", "routes", "proxy_arp", "services"]
     }
 
     init(reading cursor: Cursor, pipes: inout [PipeEnd]) throws(ConfigurationError) {
@@ -71,6 +71,7 @@ extension StackConfiguration {
         fibCount = try fields["fibs"]?.integer(in: 1...Self.fibsMax) ?? 1
         forwarding = try fields["forwarding"]?.flag() ?? false
         if let settings = fields["settings"] { try read(settings: settings) }
+        if let place = fields["multicast"] { membershipBounds = try MembershipBounds(reading: place) }
         var names = NameRegister("interface")
         for element in try fields.elements("interfaces", max: Self.interfacesMax) {
             let interface = try InterfaceConfiguration(reading: element, fibCount: fibCount)
@@ -111,7 +112,7 @@ extension InterfaceConfiguration {
     static var keys: [String] {
         [
             "name", "driver", "device", "kernel", "peer", "read", "write", "mac", "mtu", "addresses", "ipv6", "dhcp",
-            "advertise", "fib", "acd", "offloads", "capture",
+            "advertise", "igmp", "mld", "groups", "fib", "acd", "offloads", "capture",
         ]
     }
 
@@ -180,6 +181,24 @@ extension InterfaceConfiguration {
             guard let place = fields[key] else { continue }
             throw place.failure(.conflict("the driver \(driver.rawValue) is no Ethernet and has no \"\(key)\""))
         }
+        try readMulticast(in: fields, isLoopback: driver == .loopback)
+    }
+
+    private mutating func readMulticast(in fields: Fields, isLoopback: Bool) throws(ConfigurationError) {
+        for key in ["igmp", "mld"] where isLoopback {
+            guard let place = fields[key] else { continue }
+            throw place.failure(.conflict("the driver loopback has no routers to tell of groups, and no \"\(key)\""))
+        }
+        if let place = fields["igmp"] {
+            igmp = try ReportingConfiguration(reading: place, versionMax: 3, further: ["link_local_groups"])
+        }
+        if let place = fields["mld"] {
+            guard ipv6 != .off else {
+                throw place.failure(.conflict("an interface that does not speak IPv6 has no \"mld\""))
+            }
+            mld = try ReportingConfiguration(reading: place, versionMax: 2)
+        }
+        groups = try Self.groups(in: fields, withIPv6: ipv6 != .off)
     }
 
     private static func driver(_ name: DriverName, in fields: Fields) throws(ConfigurationError) -> Driver {

@@ -36,6 +36,8 @@ public struct StackConfiguration: Hashable, Sendable {
     public var makesTemporaryAddresses = false
     /// Bytes that may wait in one socket; nil for the stack's default.
     public var socketReceiveBytesMax: Int?
+    /// How much its sockets may join.
+    public var membershipBounds = MembershipBounds()
     /// Its interfaces, in the order of the file; names are unique within the stack.
     public var interfaces: [InterfaceConfiguration] = []
     /// Its routes, in the order of the file.
@@ -76,6 +78,12 @@ public struct InterfaceConfiguration: Hashable, Sendable {
     public var dhcp = false
     /// What it tells hosts as a router; nil for nothing.
     public var advertisement: AdvertisementConfiguration?
+    /// How it tells routers of IPv4 groups.
+    public var igmp = ReportingConfiguration()
+    /// How it tells routers of IPv6 groups.
+    public var mld = ReportingConfiguration()
+    /// The groups that it is in from the start.
+    public var groups: [GroupConfiguration] = []
     /// The routing table of packets that arrive on it.
     public var fib = 0
     /// Whether an IPv4 address is probed for before it is used (RFC 5227); those of IPv6 always are.
