@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 @testable import ChimneyControl
@@ -32,6 +33,23 @@ private final class FloodingSession: ControlSession {
 }
 
 /// Answers `stacks` at once, `sockets` with much and `statistics` with a flood.
+private func session(for request: ControlRequest, _ guest: ControlGuest) -> any ControlSession {
+    switch request.command {
+    case .test(command: .open(let name, _)):
+        guest.belongings = Luggage(name)
+        return ListSession([])
+    default: return session(for: request)
+    }
+}
+
+/// What a client has, by the name of its client; those given up are noted.
+private final class Luggage: ControlBelongings {
+    static let givenUp = Mutex<[String]>([])
+    private let name: String
+    init(_ name: String) { self.name = name }
+    func giveUp() { Self.givenUp.withLock { $0.append(name) } }
+}
+
 private func session(for request: ControlRequest) -> any ControlSession {
     switch request.command {
     case .sockets: TalkingSession(parts: 200)
@@ -72,7 +90,7 @@ private final class RunningServer {
     private final class Box: @unchecked Sendable {
         private var server: ControlServer
         init(_ server: consuming ControlServer) { self.server = server }
-        func run() { server.run(session(for:)) }
+        func run() { server.run { request, guest in session(for: request, guest) } }
     }
 }
 
@@ -263,6 +281,34 @@ private struct RawClient {
         #expect(server.stop())
     }
 
+    @Test func clientThatHasSomethingHereMayBeSilentUntilItBeginsALine() throws {
+        var limits = ControlLimits()
+        limits.idleMillisecondsMax = 150
+        let server = try RunningServer(limits: limits)
+        var keeper = try ControlClient(path: server.path)
+        _ = try keeper.ask(ControlRequest(.test(command: .open(name: "a", port: nil))))
+        let raw = try RawClient(server.path)
+        raw.send(Array("{\"command\":{\"test\":{\"command\":{\"open\":{\"name\":\"b\"}}}}}\n{\"comm".utf8))
+        let (text, closed) = raw.read(untilQuietFor: 3_000)
+        #expect(text == "{\"end\":{}}\n" && closed)
+        #expect(Luggage.givenUp.withLock { $0.contains("b") })
+        #expect(try keeper.ask(ControlRequest(.stacks)).count == 1)
+        #expect(server.stop())
+    }
+
+    @Test func whatAClientHasIsGivenUpWhenItGoesAndWhenTheServerStops() throws {
+        let server = try RunningServer()
+        var goer = try ControlClient(path: server.path)
+        var stayer = try ControlClient(path: server.path)
+        _ = try goer.ask(ControlRequest(.test(command: .open(name: "goer", port: nil))))
+        _ = try stayer.ask(ControlRequest(.test(command: .open(name: "stayer", port: nil))))
+        do { _ = consume goer }
+        for _ in 0..<500 where !Luggage.givenUp.withLock({ $0.contains("goer") }) { usleep(10_000) }
+        #expect(Luggage.givenUp.withLock { $0.contains("goer") && !$0.contains("stayer") })
+        #expect(server.stop())
+        #expect(Luggage.givenUp.withLock { $0.contains("stayer") })
+    }
+
     @Test func failureOfASessionReachesTheClientAsItsSentence() throws {
         let server = try RunningServer()
         var client = try ControlClient(path: server.path)
@@ -300,6 +346,15 @@ private struct RawClient {
                 .capture(request: CaptureRequest(interface: "eth0", count: 3, filter: ["udp", "port", "7"]))),
             ControlRequest(.explain(request: ExplainRequest(destination: "10.7.0.1", ipProtocol: 17))),
             ControlRequest(.drops(filter: DropFilter(reason: "noRoute"))),
+            ControlRequest(.multicast(interface: nil)), ControlRequest(.membershipLimits), ControlRequest(.monitor),
+            ControlRequest(
+                .configureMulticast(interface: "eth0", change: .rule(family: .ipv4, rule: .routerAlert, isOn: false))),
+            ControlRequest(.limitMemberships(limit: .sourcesPerFilter, count: 7)),
+            ControlRequest(
+                .test(
+                    command: .member(
+                        call: MembershipCall(filter: "232.1.1.1+9", .exclude, ["10.0.0.1+3"]), name: "a"))),
+            ControlRequest(.test(command: .send(request: TestSendRequest(group: "239.1.1.1", count: 3)))),
         ]
         for request in requests {
             let line = try MessageCoding.line(of: request)

@@ -10,7 +10,7 @@ final class ControlDesk {
 
     init(stacks: [RunningStack]) { self.stacks = stacks }
 
-    func session(for request: ControlRequest) -> any ControlSession {
+    func session(for request: ControlRequest, of guest: ControlGuest) -> any ControlSession {
         do throws(CommandFailure) {
             if case .stacks = request.command, request.stack == nil { return ListSession(all(request.command)) }
             return try session(request.command, of: try stack(named: request.stack))

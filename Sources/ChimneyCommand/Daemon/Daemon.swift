@@ -60,7 +60,7 @@
             let watch = Task { await Self.watch(shard, stacks, log) }
             let desk = ControlDesk(stacks: stacks)
             log.info("\(Self.words(stacks)) up, control socket \(server.path)")
-            server.run { desk.session(for: $0) }
+            server.run { desk.session(for: $0, of: $1) }
             log.info("stopping")
             watch.cancel()
             for stack in stacks { stack.sayFarewell() }

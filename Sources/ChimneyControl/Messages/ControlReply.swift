@@ -26,6 +26,24 @@ public enum ControlReply: Codable, Hashable, Sendable {
     case explanation(report: ExplanationReport)
     /// Packets that died.
     case drops(list: [DropReport])
+    /// Interfaces and how they receive groups, of which each has the first few.
+    case multicast(list: [MulticastReport])
+    /// Further groups of the interface that was told of last.
+    case groups(list: [GroupReport])
+    /// How much sockets may join.
+    case membershipLimits(report: MembershipLimitsReport)
+    /// What became of a step of a test.
+    case tested(answer: TestAnswer)
+    /// Datagrams that were received.
+    case counted(list: [FlowCount])
+    /// Datagrams that were on a link.
+    case datagramsSeen(list: [FlowSight])
+    /// Membership messages that were on a link.
+    case membershipSeen(list: [MembershipSight])
+    /// Something happened.
+    case event(report: EventReport)
+    /// Events that were too many to be told.
+    case eventsMissed(count: Int)
     /// The request has been carried out and everything has been said.
     case end
     /// The request was not carried out, and why.

@@ -54,6 +54,18 @@ public enum ControlCommand: Codable, Hashable, Sendable {
     case explain(request: ExplainRequest)
     /// The packets that died lately.
     case drops(filter: DropFilter)
+    /// How interfaces, or the one named, receive groups and tell of them.
+    case multicast(interface: String?)
+    /// A change of that.
+    case configureMulticast(interface: String, change: MulticastChange)
+    /// How much sockets may join.
+    case membershipLimits
+    /// A change of that.
+    case limitMemberships(limit: MembershipLimit, count: Int)
+    /// A step of a test with sockets that the connection holds.
+    case test(command: TestCommand)
+    /// What happens from now on, one event after the other.
+    case monitor
 }
 
 /// A change of an interface.

@@ -7,6 +7,7 @@ final class ControlConnection {
     private var outbox: ControlOutbox
     private var buffer = [UInt8](repeating: 0, count: 16 << 10)
     private var session: (any ControlSession)?
+    private let guest = ControlGuest()
     private var sessionDue = 0
     /// When the client last got on: a request began, or bytes were taken.
     private var lastProgress: Int
@@ -29,9 +30,12 @@ final class ControlConnection {
     /// While an answer is being given, further requests wait here up to the length of one, and then with their sender.
     private var mayReadAhead: Bool { session == nil || framer.heldBytes < limits.requestBytesMax }
 
+    /// Whether the client may say nothing for as long as it likes: it has something here, and owes us nothing.
+    private var mayBeSilent: Bool { guest.belongings != nil && framer.heldBytes == 0 && outbox.byteCount == 0 }
+
     /// When the connection must be looked at again though nothing came.
     var deadline: Int {
-        let idle = lastProgress + limits.idleMillisecondsMax
+        let idle = mayBeSilent ? Int.max : lastProgress + limits.idleMillisecondsMax
         return session == nil ? idle : outbox.byteCount > 0 ? min(idle, sessionDue) : sessionDue
     }
 
@@ -45,18 +49,21 @@ final class ControlConnection {
     func cancel() {
         session?.cancel()
         session = nil
+        guest.belongings?.giveUp()
+        guest.belongings = nil
         isClosed = true
     }
 
     func serve(
-        _ interest: ControlSystem.Interest, at now: Int, _ begin: (ControlRequest) -> any ControlSession
+        _ interest: ControlSystem.Interest, at now: Int, _ begin: (ControlRequest, ControlGuest) -> any ControlSession
     ) {
+        if mayBeSilent { lastProgress = now }
         if interest.isReadable { receive() }
         if !isClosed, interest.isWritable { flush(at: now) }
         // A client may send many requests at once; they are bounded by the buffer they came in.
         while !isClosed, !isEnding, session == nil, let request = nextRequest(at: now) {
             outbox.beginAnswer()
-            session = begin(request)
+            session = begin(request, guest)
             sessionDue = now
             advance(at: now)
         }
@@ -115,6 +122,6 @@ final class ControlConnection {
 
     private func closeIfStuck(at now: Int) {
         let isWaitingForUs = session != nil && outbox.byteCount == 0
-        if !isClosed, !isWaitingForUs, now - lastProgress >= limits.idleMillisecondsMax { cancel() }
+        if !isClosed, !isWaitingForUs, !mayBeSilent, now - lastProgress >= limits.idleMillisecondsMax { cancel() }
     }
 }

@@ -27,8 +27,8 @@ public struct ControlServer: ~Copyable {
 
     /// Serves clients on this thread until the stopper is called, then closes them and removes the socket's file.
     ///
-    /// - Parameter begin: makes the session that answers a request.
-    public mutating func run(_ begin: (ControlRequest) -> any ControlSession) {
+    /// - Parameter begin: makes the session that answers a request of a client.
+    public mutating func run(_ begin: (ControlRequest, ControlGuest) -> any ControlSession) {
         var isStopping = false
         while !isStopping { isStopping = step(milliseconds: 60_000, begin) }
         for client in clients { client.cancel() }
@@ -43,7 +43,7 @@ public struct ControlServer: ~Copyable {
     public var clientCount: Int { clients.count }
 
     /// Waits at most so long, serves what is ready, and says whether to stop.
-    mutating func step(milliseconds: Int, _ begin: (ControlRequest) -> any ControlSession) -> Bool {
+    mutating func step(milliseconds: Int, _ begin: (ControlRequest, ControlGuest) -> any ControlSession) -> Bool {
         var now = ControlSystem.milliseconds()
         var interests = [
             ControlSystem.Interest(descriptor: bell.read.number),

@@ -11,6 +11,23 @@ public protocol ControlSession: AnyObject {
     func cancel()
 }
 
+/// A client for as long as it is connected, with what it keeps from one request to the next.
+///
+/// It is confined to the server's thread.
+public final class ControlGuest {
+    /// What the client has here; a client that has something may be silent for as long as it likes.
+    public var belongings: (any ControlBelongings)?
+
+    /// A client that has nothing yet.
+    public init() {}
+}
+
+/// What a client has in the process that answers it.
+public protocol ControlBelongings: AnyObject {
+    /// The client went away, or the server stops: everything is to be given up.
+    func giveUp()
+}
+
 /// When a session wants its next step.
 public enum ControlProgress: Hashable, Sendable {
     /// Never: everything has been said. The server closes the answer with ``ControlReply/end`` unless it was a failure.
