@@ -71,8 +71,8 @@ let package = Package(
             name: "ChimneyCommand",
             dependencies: [
                 "ChimneyAddressing", "ChimneyCapture", "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers",
-                "ChimneyLab", "ChimneyLink", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting",
-                "ChimneyRuntime", "ChimneyStack", "ChimneyWire",
+                "ChimneyLab", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneyStack", "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),
@@ -81,7 +81,8 @@ let package = Package(
         .testTarget(
             name: "ChimneyCommandTests",
             dependencies: [
-                "ChimneyCommand", "ChimneyControl", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack",
+                "ChimneyCommand", "ChimneyConfiguration", "ChimneyControl", "ChimneyLink", "ChimneyMulticast",
+                "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],

@@ -348,7 +348,9 @@ private struct RawClient {
             ControlRequest(.drops(filter: DropFilter(reason: "noRoute"))),
             ControlRequest(.multicast(interface: nil)), ControlRequest(.membershipLimits), ControlRequest(.monitor),
             ControlRequest(
-                .configureMulticast(interface: "eth0", change: .rule(family: .ipv4, rule: .routerAlert, isOn: false))),
+                .configureMulticast(
+                    interface: "eth0",
+                    change: .reporting(family: .ipv4, setting: .rule(rule: .routerAlert, isOn: false)))),
             ControlRequest(.limitMemberships(limit: .sourcesPerFilter, count: 7)),
             ControlRequest(
                 .test(

@@ -5,7 +5,7 @@ import Testing
 @testable import ChimneyControl
 
 @Suite struct LineServerTests {
-    /// A server that answers each line turned round, and stops at `quit`.
+    /// A server that answers each line turned round, an empty one not at all, and stops at `quit`.
     private final class Running {
         let path: String
         let stopper: ControlStopper
@@ -29,7 +29,11 @@ import Testing
         private final class Box: @unchecked Sendable {
             private var server: LineServer
             init(_ server: consuming LineServer) { self.server = server }
-            func run() { server.run { line in line == "quit" ? nil : String(line.reversed()) } }
+            func run() {
+                server.run { line in
+                    line.isEmpty ? .silence : line == "quit" ? .stop : .line(String(line.reversed()))
+                }
+            }
         }
     }
 
@@ -61,13 +65,13 @@ import Testing
         second.send("xyz\n")
         #expect(first.lines(1) == ["cba"])
         #expect(second.lines(1) == ["zyx"])
-        first.send("f\ng\n")
+        first.send("f\n\ng\n")
         #expect(first.lines(2) == ["fed", "g"])
         server.stopper.stop()
         #expect(server.hasEnded())
     }
 
-    @Test func lineThatIsAnsweredByNothingStopsTheServer() throws {
+    @Test func lineThatIsToStopTheServerDoes() throws {
         let server = try Running()
         let client = try Client(server.path)
         client.send("a\nquit\nb\n")

@@ -5,7 +5,9 @@
 
     /// Which running process and which of its stacks a command asks, and how it prints the answer.
     struct ControlOptions: ParsableArguments {
-        @Option(help: "The control socket of the running chimney; else CHIMNEY_SOCKET, else the one in /run/chimney.")
+        @Option(
+            name: [.long, .customLong("control")],
+            help: "The control socket of the running chimney; else CHIMNEY_SOCKET, else the one in /run/chimney.")
         var socket: String?
 
         @Option(help: "The stack to ask, where the running chimney has several.")

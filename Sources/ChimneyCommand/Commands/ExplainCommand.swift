@@ -11,12 +11,13 @@
                 discussion: """
                     chimney explain 10.7.0.1                       an echo request of the stack's own
                     chimney explain 10.7.0.1 10.7.0.2 --udp 7      a datagram that arrives
+                    chimney explain 10.7.0.1 232.1.1.1             a datagram to a group, for the sockets that joined it
                     chimney explain fe80::1%eth0                   what is link-local, with its interface
                     chimney explain --drops                        what died lately, and why
                     chimney explain --drops 10.7.0.1 --reason noRoute
 
                     A packet with a source that is not the stack's own comes in by the interface on the way back to that \
-                    source, unless --on names another.
+                    source, unless --on names another; to a group, by the interface that is in it, if it is only one.
                     """)
         }
 
@@ -32,7 +33,7 @@
         @Option(help: "With --drops: the most to show, the latest ones.")
         var last: Int?
 
-        @Option(help: "A UDP datagram to this port.")
+        @Option(name: [.long, .customLong("port")], help: "A UDP datagram to this port.")
         var udp: Int?
 
         @Option(help: "A packet of this IP protocol number.")
@@ -41,7 +42,9 @@
         @Option(help: "The source port.")
         var sourcePort = 0
 
-        @Option(help: "The interface it comes in by; with --drops the interface of the packets to show.")
+        @Option(
+            name: [.long, .customLong("interface")],
+            help: "The interface it comes in by; with --drops the interface of the packets to show.")
         var on: String?
 
         @Option(help: "The time to live or hop limit.")

@@ -37,12 +37,28 @@ final class RunningStack: StackAccess {
     func begin(
         _ capture: Capture, on index: InterfaceIndex, frameBytesMax: Int
     ) throws(CommandFailure) -> @Sendable () -> Void {
+        try hook(
+            on: index, snapBytes: frameBytesMax, filter: { capture.admits($0) }, to: { capture.append($0) })
+    }
+
+    /// Hooks a watch to an interface and gives what unhooks it; nothing is written of what it sees.
+    func begin(_ watch: LinkWatch, on index: InterfaceIndex) throws(CommandFailure) -> @Sendable () -> Void {
+        let sees: @Sendable (RawSpan) -> Bool = { frame in
+            watch.framePassed(frame, at: Shard.clock)
+            return false
+        }
+        return try hook(on: index, snapBytes: 0, filter: sees, to: { _ in })
+    }
+
+    private func hook(
+        on index: InterfaceIndex, snapBytes: Int, filter: @escaping @Sendable (RawSpan) -> Bool,
+        to sink: @escaping @Sendable ([UInt8]) -> Void
+    ) throws(CommandFailure) -> @Sendable () -> Void {
         let handle = handle
         let number: UInt64
         do {
             number = try Waiting.for {
-                try await handle.beginCapture(
-                    on: index, snapBytes: frameBytesMax, filter: { capture.admits($0) }, to: { capture.append($0) })
+                try await handle.beginCapture(on: index, snapBytes: snapBytes, filter: filter, to: sink)
             }
         } catch let error as InterfaceError where error == .noSuchInterface {
             throw CommandFailure("the interface has no device whose frames could be captured")

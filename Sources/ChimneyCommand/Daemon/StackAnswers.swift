@@ -60,13 +60,21 @@ enum StackAnswers {
                 ledger: stack.ledger, counters: stack.counters, conservation: stack.conservation)
             return [.statistics(report: report)]
         case .explain(let request):
-            let explanation = stack.explain(try query(request, of: stack))
+            let explanation = stack.explain(try query(request, of: &stack))
             return [
                 .explanation(report: ExplanationReport(explanation, at: now, interfaceNames: names(of: stack)))
             ]
         case .drops(let filter):
             return parts(try drops(of: stack, filter: filter, at: now)) { .drops(list: $0) }
-        case .ping, .capture:
+        case .multicast(let name): return try multicast(of: stack, named: name, at: now)
+        case .configureMulticast(let name, let change):
+            try apply(change, to: interface(name, of: stack), of: &stack, at: now)
+            return []
+        case .membershipLimits: return [limits(of: stack)]
+        case .limitMemberships(let limit, let count):
+            try set(limit, to: count, of: &stack)
+            return []
+        case .ping, .capture, .test, .monitor:
             throw CommandFailure("this is not answered at once")
         }
     }
@@ -177,13 +185,17 @@ enum StackAnswers {
     // MARK: Explain
 
     private static func query(
-        _ request: ExplainRequest, of stack: borrowing VirtualStack
+        _ request: ExplainRequest, of stack: inout VirtualStack
     ) throws(CommandFailure) -> FlowQuery {
         let destination = try scopedAddress(request.destination)
         var query = FlowQuery(to: destination.address)
-        query.ipProtocol = request.ipProtocol.map { UInt8(clamping: $0) } ?? (destination.address.isIPv4 ? 1 : 58)
+        let standard: UInt8 = destination.address.isMulticast ? 17 : destination.address.isIPv4 ? 1 : 58
+        query.ipProtocol = request.ipProtocol.map { UInt8(clamping: $0) } ?? standard
         query.sourcePort = UInt16(clamping: request.sourcePort)
         query.destinationPort = UInt16(clamping: request.destinationPort)
+        if destination.address.isMulticast, query.ipProtocol == 17, query.destinationPort == 0 {
+            query.destinationPort = port(joining: destination.address, of: stack)
+        }
         query.timeToLive = UInt8(clamping: request.timeToLive)
         query.byteCount = request.byteCount
         query.dontFragment = request.dontFragment
@@ -199,8 +211,30 @@ enum StackAnswers {
         query.source = source.address
         let isOurs = stack.interfaces.contains { $0.has(source.address) }
         guard !isOurs, query.arrivesOn == nil else { return query }
-        query.arrivesOn = try wayBack(to: source, fib: request.fib, in: stack)
+        if query.destination.isMulticast, let only = onlyInterface(in: query.destination, of: stack) {
+            query.arrivesOn = only
+        } else {
+            query.arrivesOn = try wayBack(to: source, fib: request.fib, in: stack)
+        }
         return query
+    }
+
+    /// The interface that a group was joined on, where it is one.
+    private static func onlyInterface(
+        in group: IPAddress, of stack: borrowing VirtualStack
+    ) -> InterfaceIndex? {
+        let joined = stack.interfaces.filter { interface in
+            stack.multicast(on: interface.index)?.groups.contains { $0.group == group } ?? false
+        }
+        return joined.count == 1 ? joined[0].index : nil
+    }
+
+    /// The port of the first socket that joined a group: a question about a group alone is about what is sent there.
+    private static func port(joining group: IPAddress, of stack: borrowing VirtualStack) -> UInt16 {
+        let joined = stack.udpSockets.first { socket in
+            stack.memberships(of: .socket(socket.id)).contains { $0.group == group }
+        }
+        return joined?.local.port ?? 0
     }
 
     /// The interface by which packets come in whose answers go to `source`.

@@ -4,6 +4,7 @@ import ChimneyConfiguration
 import ChimneyControl
 import ChimneyDrivers
 import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 import ChimneyPrimitives
 import ChimneyRouting
@@ -52,6 +53,7 @@ struct StackBuilder {
         if let ttl = configuration.timeToLive { settings.timeToLive = UInt8(clamping: ttl) }
         if let most = configuration.icmpErrorsPerSecondMax { settings.icmpErrorsPerSecondMax = most }
         if let most = configuration.socketReceiveBytesMax { settings.socketReceiveBytesMax = most }
+        settings.membershipLimits.take(configuration.membershipBounds)
         settings.routerDiscovery.makesTemporaryAddresses = configuration.makesTemporaryAddresses
         settings.identifierSecret = identifierSecret(of: configuration.name)
         return settings
@@ -68,6 +70,8 @@ struct StackBuilder {
         description.fib = configuration.fib
         description.detectsConflicts = configuration.detectsConflicts
         description.ipv6 = configuration.ipv6.mode
+        description.igmp = MembershipSettings(configuration.igmp)
+        description.mld = MembershipSettings(configuration.mld)
         let index: InterfaceIndex
         do {
             index = try await unsafe stack.handle.attach(driver, description)
@@ -86,6 +90,7 @@ struct StackBuilder {
             }
             try Self.addAddresses(configuration, to: index, of: &stack, place: place, at: now)
             try Self.startAddressing(configuration, of: index, of: &stack, place: place, at: now)
+            try Self.joinGroups(configuration, on: index, of: &stack, place: place, at: now)
         }
     }
 
@@ -137,6 +142,7 @@ struct StackBuilder {
         var further = configuration
         further.addresses.removeAll { $0.address == .v4(.loopback) || $0.address == .v6(.loopback) }
         try addAddresses(further, to: index, of: &stack, place: place, at: now)
+        try joinGroups(further, on: index, of: &stack, place: place, at: now)
     }
 
     private static func add(

@@ -182,11 +182,11 @@ public struct ExplainRequest: Codable, Hashable, Sendable {
     public var source: String?
     /// Its destination, of the source's family; behind `%` may stand the interface of a link-local one.
     public var destination: String
-    /// Its IP protocol number; `nil` for ICMP or ICMPv6.
+    /// Its IP protocol number; `nil` for ICMP or ICMPv6, to a group for UDP.
     public var ipProtocol: Int?
     /// Its source port; 0 for any.
     public var sourcePort: Int
-    /// Its destination port; 0 for any.
+    /// Its destination port; 0 for any, to a group that of a socket which joined it.
     public var destinationPort: Int
     /// The interface it comes in by; `nil` to be found by the source.
     public var interface: String?

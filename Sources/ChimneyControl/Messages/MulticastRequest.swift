@@ -48,24 +48,30 @@ public struct MembershipCall: Codable, Hashable, Sendable {
 public enum MulticastChange: Codable, Hashable, Sendable {
     /// A membership of the interface itself, which no socket holds.
     case member(call: MembershipCall)
-    /// The version to speak, as the protocol counts; `nil` follows the queriers.
-    case version(family: AddressFamily, number: Int?)
-    /// How often each change is told; `nil` follows the querier.
-    case robustness(family: AddressFamily, count: Int?)
-    /// Whether lists of unwanted sources stay out of reports (RFC 5790).
-    case lightweight(family: AddressFamily, isOn: Bool)
-    /// All rules for queries at once: those of the standards, or those of Linux.
-    case queries(family: AddressFamily, isStandard: Bool)
-    /// One rule for queries.
-    case rule(family: AddressFamily, rule: QueryRule, isOn: Bool)
-    /// Whether groups of 224.0.0.0/24 are reported.
-    case linkLocalReports(isOn: Bool)
+    /// How routers are told of the groups of a family.
+    case reporting(family: AddressFamily, setting: ReportingSetting)
     /// A group of the link itself.
     case link(mac: String, isJoined: Bool)
     /// All groups of the link; counted, so that each `off` takes back one `on`.
     case allMulticast(isOn: Bool)
     /// All frames of the link; counted as well.
     case promiscuous(isOn: Bool)
+}
+
+/// One setting of how an interface tells routers of its groups.
+public enum ReportingSetting: Codable, Hashable, Sendable {
+    /// The version to speak, as the protocol counts; `nil` follows the queriers.
+    case version(number: Int?)
+    /// How often each change is told; `nil` follows the querier.
+    case robustness(count: Int?)
+    /// Whether lists of unwanted sources stay out of reports (RFC 5790).
+    case lightweight(isOn: Bool)
+    /// All rules for queries at once: those of the standards, or those of Linux.
+    case queries(isStandard: Bool)
+    /// One rule for queries.
+    case rule(rule: QueryRule, isOn: Bool)
+    /// Whether groups of 224.0.0.0/24 are reported.
+    case linkLocalReports(isOn: Bool)
 
     /// What a query must fulfil to be believed.
     public enum QueryRule: String, Codable, Hashable, Sendable, CaseIterable {

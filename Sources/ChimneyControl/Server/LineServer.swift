@@ -1,3 +1,13 @@
+/// What a line is answered with.
+public enum LineAnswer: Hashable, Sendable {
+    /// A line, without its end.
+    case line(String)
+    /// Nothing.
+    case silence
+    /// Nothing, and the server stops.
+    case stop
+}
+
 /// Answers lines of text with lines of text on a Unix socket, for scripts that do not speak the control protocol.
 ///
 /// It has one thread and a bounded number of clients, whose lines are answered in the order in which they come; a client may
@@ -26,11 +36,11 @@ public struct LineServer: ~Copyable {
     /// Ends ``run(_:)``; may be kept and called on any thread.
     public var stopper: ControlStopper { ControlStopper(bell: bell.write) }
 
-    /// Serves clients on this thread until the stopper is called or an answer is `nil`, then removes the socket's file.
+    /// Serves clients on this thread until the stopper is called or an answer is to stop, then removes the socket's file.
     ///
-    /// - Parameter answer: gives the answer to a line, both without their ends; `nil` to stop.
+    /// - Parameter answer: gives the answer to a line that comes without its end.
     /// - Throws: what `answer` throws, when everything has been closed.
-    public mutating func run<Failure>(_ answer: (String) throws(Failure) -> String?) throws(Failure) {
+    public mutating func run<Failure>(_ answer: (String) throws(Failure) -> LineAnswer) throws(Failure) {
         defer {
             clients.removeAll()
             ControlSystem.removeFile(path)
@@ -80,7 +90,7 @@ private final class LineConnection {
 
     /// Answers what came; `false` when an answer was to stop.
     func serve<Failure>(
-        _ interest: ControlSystem.Interest, _ answer: (String) throws(Failure) -> String?
+        _ interest: ControlSystem.Interest, _ answer: (String) throws(Failure) -> LineAnswer
     ) throws(Failure) -> Bool {
         if interest.isReadable {
             switch ControlSystem.read(descriptor, into: &buffer) {
@@ -90,8 +100,11 @@ private final class LineConnection {
             }
         }
         while !isClosed, let line = nextLine() {
-            guard let text = try answer(line) else { return false }
-            waiting += Array(text.utf8) + [0x0A]
+            switch try answer(line) {
+            case .line(let text): waiting += Array(text.utf8) + [0x0A]
+            case .silence: break
+            case .stop: return false
+            }
             flush()
             if waiting.count > limits.outboxBytesMax { isClosed = true }
         }
