@@ -175,7 +175,8 @@
             try await RunningPair.run { pair in
                 do {
                     var tester = try Tester(pair, "right", interface: nil)
-                    #expect(try tester.ask("join 239.1.0.0+3000 as a").answer.doneCount == 3_000, "as the route says")
+                    let routed = try tester.ask("join 239.1.0.0+3000 as a").answer
+                    #expect(routed.errno == "ENODEV" && routed.doneCount == 0, "no route leads there")
                     #expect(try tester.ask("log").answer.error == nil, "the only link is watched")
                     var other = try Tester(pair, "right")
                     #expect(try other.ask("join 239.1.0.0+3000 as a").answer.doneCount == 3_000)

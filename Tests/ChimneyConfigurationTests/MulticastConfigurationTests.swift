@@ -45,6 +45,19 @@
             #expect(e.groups[2].sources == nil && e.groups[2].exceptions.map { "\($0)" } == ["2001:db8::1"])
         }
 
+        @Test func theMulticastHostExampleIsReadWhole() throws {
+            let path = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+                .joined(separator: "/")
+            let file = try DaemonConfiguration.reading(contentsOf: path + "/Examples/multicast-host.yaml")
+            let stack = try #require(file.stacks.first)
+            let e = try #require(stack.interfaces.first)
+            #expect(stack.membershipBounds.membershipsPerSocketMax == 100_000)
+            #expect(stack.membershipBounds.sourcesPerFilterMax == 10_000)
+            #expect(e.igmp.queries == .kernel && e.igmp.version == nil && e.mld == ReportingConfiguration())
+            #expect(e.groups.map { "\($0.group)" } == ["239.1.2.3", "232.1.1.1", "ff15::1"])
+            #expect(e.groups[1].sources?.count == 1 && e.groups[2].exceptions.count == 1)
+        }
+
         @Test func boundsOfMembershipsAreRead() throws {
             let text =
                 "stacks: [{name: a, multicast: {memberships_per_socket: 20, memberships: 1_000,"
