@@ -53,15 +53,15 @@ let package = Package(
         .target(
             name: "ChimneyLab",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
-                "ChimneyConfiguration", "ChimneyCapture",
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
+                "ChimneyRouting", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLabTests",
             dependencies: [
-                "ChimneyPrimitives", "ChimneyLink", "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
-                "ChimneyConfiguration", "ChimneyCapture", "ChimneyLab",
+                "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
+                "ChimneyRouting", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture", "ChimneyLab",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -31,12 +31,16 @@ public final class Lab {
     public internal(set) var flows: [FlowRecord] = []
     /// The pings, in the order they were added.
     public internal(set) var pings: [PingRecord] = []
+    /// The receivers of groups, in the order they were added.
+    public internal(set) var receptions: [GroupReception] = []
     /// The actions that were carried out, with their times.
     public internal(set) var journal: [JournalEntry] = []
 
     var ports: [LinkPort] = []
     var nodePositions: [String: Int] = [:]
     var linkPositions: [String: Int] = [:]
+    var stations: [RunningStation] = []
+    var stationPositions: [String: Int] = [:]
     var macAddresses: Set<MACAddress> = []
     var applications: [RunningApplication] = []
     var actions: [(at: Instant, action: LabAction)] = []
@@ -75,7 +79,7 @@ public struct LabLimits: Sendable, Hashable {
     public var packetsMax = 262_144
     /// The most packets beyond 2 KiB that all queues and links hold together.
     public var largePacketsMax = 4_096
-    /// The most flows and pings.
+    /// The most flows, pings and receivers of groups.
     public var flowsMax = 65_536
     /// The most scheduled actions.
     public var actionsMax = 65_536
@@ -86,7 +90,7 @@ public struct LabLimits: Sendable, Hashable {
 
 /// Why a lab could not be built as asked.
 public enum LabError: Error, Hashable, Sendable {
-    /// Another node or link has the name.
+    /// Another node, link or station has the name.
     case nameInUse(String)
     /// The lab has no node of that name.
     case noSuchNode(String)

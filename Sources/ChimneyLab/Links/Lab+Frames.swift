@@ -26,7 +26,7 @@ extension Lab {
         hash.combine(UInt64(link.index) << 32 | UInt64(source.position))
         hash.combine(frame.bytes)
         if let tap = link.tap { tap(now, frame.bytes) }
-        guard link.isUp else { return link.counters.drop(.down) }
+        guard link.isUp else { return lose(on: link, .down) }
         guard byteCount >= 14, byteCount <= source.settings.mtu + 14 else { return link.counters.drop(.tooLarge) }
         frame.metadata = PacketMetadata()
         switch link.kind {
@@ -52,7 +52,7 @@ extension Lab {
         for position in 0..<last where position != source.position {
             link.counters.replicated += 1
             guard var copy = frame.clone(pool: pool) else {
-                link.counters.drop(.noBuffer)
+                lose(on: link, .noBuffer)
                 continue
             }
             copy.metadata = PacketMetadata()
@@ -64,20 +64,24 @@ extension Lab {
     /// One direction: loss, the queue, corruption, delay, reordering, duplication.
     private func transmit(_ frame: consuming Packet, on link: LabLink, to port: LinkPort) {
         let faults = port.faults
-        if link.draws(faults.loss) { return link.counters.drop(.lost) }
-        guard let departure = port.departure(of: frame.count, at: now) else { return link.counters.drop(.queueFull) }
+        if link.draws(faults.loss) { return lose(on: link, .lost) }
+        guard let departure = port.departure(of: frame.count, at: now) else { return lose(on: link, .queueFull) }
         var frame = frame
         if link.draws(faults.corruption) {
             guard setBits(of: &frame, atMost: faults.corruptedBitsMax, on: link) else {
-                return link.counters.drop(.noBuffer)
+                return lose(on: link, .noBuffer)
             }
             link.counters.corrupted += 1
+            link.noteDisturbance(at: now)
         }
+        let heldBack = link.counters.reordered
         let arrival = port.arrival(after: departure)
+        if link.counters.reordered > heldBack { link.noteDisturbance(at: arrival) }
         if link.draws(faults.duplication), var copy = frame.clone(pool: pool) {
             copy.metadata = PacketMetadata()
             link.counters.duplicated += 1
             let later = arrival + link.random.delay(upTo: faults.reorderingDelay)
+            link.noteDisturbance(at: later)
             schedule(frame, on: link, to: port, at: arrival)
             schedule(copy, on: link, to: port, at: later)
         } else {
@@ -85,8 +89,14 @@ extension Lab {
         }
     }
 
+    /// A frame is lost, and with it what it told.
+    private func lose(on link: LabLink, _ reason: LinkDropReason) {
+        link.counters.drop(reason)
+        link.noteDisturbance(at: now)
+    }
+
     private func schedule(_ frame: consuming Packet, on link: LabLink, to port: LinkPort, at arrival: Instant) {
-        guard let slot = flying.insert(frame) else { return link.counters.drop(.noBuffer) }
+        guard let slot = flying.insert(frame) else { return lose(on: link, .noBuffer) }
         link.counters.inFlight += 1
         events.schedule(.frame, at: arrival, target: port.index, slot: slot, detail: link.epoch)
     }
@@ -123,12 +133,13 @@ extension Lab {
         guard let slot = event.slot else { preconditionFailure("a frame's event names its packet") }
         let frame = flying.remove(slot)
         link.counters.inFlight -= 1
-        guard event.detail == link.epoch else { return link.counters.drop(.wentDown) }
+        guard event.detail == link.epoch else { return lose(on: link, .wentDown) }
         link.counters.delivered += 1
         link.counters.deliveredBytes += UInt64(frame.count)
         hash.combine(event.time)
         hash.combine(1 << 63 | UInt64(link.index) << 32 | UInt64(port.position))
         hash.combine(UInt64(frame.count))
+        noteDue(frame, at: port)
         batch.append(frame)
     }
 }

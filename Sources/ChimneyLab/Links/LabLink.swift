@@ -44,9 +44,13 @@ public final class LabLink {
     var epoch: UInt32 = 0
     /// Whether the duplication fault was ever on: then applications may see datagrams twice.
     private(set) var hasDuplicated = false
+    /// When a frame was last lost or changed, or came late or twice.
+    private(set) var disturbedAt = Instant.zero
 
     /// The most ports of a switch; one more is refused.
     public static var portsMax: Int { 4_096 }
+    /// The same, or the two ends of a cable.
+    var portsMax: Int { kind == .cable ? 2 : Self.portsMax }
 
     init(name: String, kind: Kind, index: Int, settings: LinkSettings, random: consuming StackRandom) {
         self.name = name
@@ -57,14 +61,22 @@ public final class LabLink {
     }
 
     /// Sets what goes wrong on the way to one node only.
-    public func setFaults(_ faults: LinkFaults, toward node: LabNode) {
-        for port in ports where port.node === node { port.faults = faults }
+    public func setFaults(_ faults: LinkFaults, toward node: LabNode) { setFaults(faults, toward: node.name) }
+
+    /// Sets what goes wrong on the way to one node or station only.
+    func setFaults(_ faults: LinkFaults, toward name: String) {
+        for port in ports where port.end.name == name { port.faults = faults }
         noteFaults(faults)
     }
 
     /// Sets what the way to one node is like.
     public func setSettings(_ settings: LinkSettings, toward node: LabNode) {
-        for port in ports where port.node === node { port.settings = settings }
+        setSettings(settings, toward: node.name)
+    }
+
+    /// Sets what the way to one node or station is like.
+    func setSettings(_ settings: LinkSettings, toward name: String) {
+        for port in ports where port.end.name == name { port.settings = settings }
     }
 
     /// Lets frames pass or stops them; frames under way when it goes down are lost.
@@ -80,20 +92,36 @@ public final class LabLink {
     /// How many link addresses a switch knows.
     public var learnedCount: Int { table.count }
 
+    /// A frame was or will be other than as sent at this time.
+    func noteDisturbance(at time: Instant) { disturbedAt = max(disturbedAt, time) }
+
     private func noteFaults(_ faults: LinkFaults) {
         if faults.duplication > 0 { hasDuplicated = true }
     }
 }
 
-/// One interface on a link, and the direction towards it.
+/// One interface or station on a link, and the direction towards it.
 final class LinkPort {
+    /// What is plugged in.
+    enum End {
+        case interface(LabNode, UInt32)
+        /// By its place in the lab.
+        case station(Int, name: String)
+
+        var name: String {
+            switch self {
+            case .interface(let node, _): node.name
+            case .station(_, let name): name
+            }
+        }
+    }
+
     unowned let link: LabLink
-    unowned let node: LabNode
+    let end: End
     /// Where the lab keeps it.
     let index: Int
     /// Its number on the link.
     let position: Int
-    let interface: UInt32
     var settings: LinkSettings
     var faults: LinkFaults
 
@@ -104,12 +132,11 @@ final class LinkPort {
     private var firstDeparture = 0
     private var queuedBytes = 0
 
-    init(link: LabLink, node: LabNode, index: Int, interface: UInt32) {
+    init(link: LabLink, end: End, index: Int) {
         self.link = link
-        self.node = node
+        self.end = end
         self.index = index
         self.position = link.ports.count
-        self.interface = interface
         settings = link.settings
         faults = link.faults
     }

@@ -24,6 +24,22 @@ extension LabReport {
                 ] + Self.cells(ping.delays)
             }, leftColumns: 3, rowsMax: rowsMax)
         out += Self.table(
+            ["receiver", "group", "wants", "flow", "from", "now", "sent", "received", "not asked for"],
+            receivers.map { receiver in
+                [
+                    receiver.name, receiver.group, receiver.filter, receiver.flow, receiver.from, receiver.decision,
+                    "\(receiver.sent)", "\(receiver.received)", "\(receiver.wrong)",
+                ]
+            }, leftColumns: 6, rowsMax: rowsMax)
+        out += Self.table(
+            ["querier", "asks in", "group", "oldest host", "settled", "believes", "hosts want"],
+            believed.map { group in
+                [
+                    group.querier, group.version, group.group, group.oldestHost, group.isSettled ? "yes" : "no",
+                    group.believed, group.wanted,
+                ]
+            }, leftColumns: 7, rowsMax: rowsMax)
+        out += Self.table(
             ["link", "sent", "delivered", "copied", "twice", "held back", "damaged", "in flight", "dropped"],
             links.map { link in
                 [
@@ -44,7 +60,8 @@ extension LabReport {
         }
         if !journal.isEmpty { out += "\n" }
         if violations.isEmpty {
-            out += "checks: conservation, bounds, no duplicates, integrity: all kept\n"
+            let groups = receivers.isEmpty && believed.isEmpty ? "" : ", groups"
+            out += "checks: conservation, bounds, no duplicates, integrity\(groups): all kept\n"
         } else {
             out += "checks: \(violations.count) VIOLATIONS\n" + violations.map { "  \($0)\n" }.joined()
         }
@@ -89,7 +106,7 @@ extension LabReport {
         for row in shown {
             let cells = row.enumerated().map { column, cell in
                 let space = String(repeating: " ", count: widths[column] - cell.count)
-                if column < leftColumns { return cell + space }
+                if column < leftColumns { return column == row.count - 1 ? cell : cell + space }
                 return column == row.count - 1 && head[column] == "dropped" ? cell : space + cell
             }
             out += cells.joined(separator: "  ") + "\n"

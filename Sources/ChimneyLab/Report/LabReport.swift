@@ -23,6 +23,10 @@ public struct LabReport: Hashable, Sendable, Codable {
     public var flows: [Flow]
     /// The pings, in the order they were added.
     public var pings: [Ping]
+    /// What receivers of groups got, receiver by receiver and flow by flow.
+    public var receivers: [Receiver]
+    /// What queriers believe of groups, querier by querier.
+    public var believed: [Believed]
     /// The scheduled actions that were carried out.
     public var journal: [Action]
     /// What the checks found; empty when all is well.
@@ -174,7 +178,8 @@ extension Lab {
             traceHash: String(repeating: "0", count: 16 - digits.count) + digits, events: eventsHandled,
             nodes: nodes.map(LabReport.Node.init), links: links.map(LabReport.Link.init),
             flows: flows.map(LabReport.Flow.init), pings: pings.map(LabReport.Ping.init),
-            journal: journal.map(LabReport.Action.init), violations: check(checks).map(\.description))
+            receivers: receiverRows, believed: believedRows, journal: journal.map(LabReport.Action.init),
+            violations: check(checks).map(\.description))
     }
 }
 

@@ -9,6 +9,8 @@ struct Event: BitwiseCopyable {
         case stackTimer
         /// An application's deadline has come: `target` is the application.
         case applicationTimer
+        /// A station's deadline has come: `target` is the station.
+        case stationTimer
         /// A scheduled action is due: `target` is the action.
         case action
     }

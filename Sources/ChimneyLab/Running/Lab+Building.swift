@@ -1,7 +1,9 @@
 public import ChimneyLink
+public import ChimneyMulticast
 import ChimneyNeighbors
 public import ChimneyPrimitives
 public import ChimneyStack
+public import ChimneyWire
 
 extension Lab {
     /// Adds a stack that is not plugged in anywhere.
@@ -9,7 +11,7 @@ extension Lab {
     /// - Throws: ``LabError/nameInUse(_:)`` or ``LabError/tooMany(what:max:)``.
     @discardableResult
     public func addNode(_ name: String, settings: StackSettings = Lab.nodeSettings) throws(LabError) -> LabNode {
-        guard nodePositions[name] == nil, linkPositions[name] == nil else { throw .nameInUse(name) }
+        try checkName(name)
         guard nodes.count < limits.nodesMax else { throw .tooMany(what: "nodes", max: limits.nodesMax) }
         let random = StackRandom(seed: derivedSeed(seed, "node", name))
         let stack = VirtualStack(name: name, settings: settings, pool: pool, random: random)
@@ -44,7 +46,7 @@ extension Lab {
     public func addLink(
         _ name: String, kind: LabLink.Kind = .switch, settings: LinkSettings = .init()
     ) throws(LabError) -> LabLink {
-        guard nodePositions[name] == nil, linkPositions[name] == nil else { throw .nameInUse(name) }
+        try checkName(name)
         guard links.count < limits.linksMax else { throw .tooMany(what: "links", max: limits.linksMax) }
         let random = StackRandom(seed: derivedSeed(seed, "link", name))
         let link = LabLink(name: name, kind: kind, index: links.count, settings: settings, random: random)
@@ -70,14 +72,16 @@ extension Lab {
     ///
     /// The interface is named `eth0`, `eth1` and so on unless a name is given, has the link's MTU unless one is
     /// given, and a link address that follows from the names unless one is given. It speaks IPv6 where it has an
-    /// address of that family, unless `ipv6` says otherwise.
+    /// address of that family, unless `ipv6` says otherwise, and reports groups as its node's settings say, unless
+    /// `igmp` or `mld` do.
     /// - Throws: ``LabError``; after an error in an address the interface stays attached with those before it.
     @discardableResult
     public func connect(
         _ node: LabNode, to link: LabLink, addresses: [String] = [], name: String? = nil, mac: MACAddress? = nil,
-        mtu: Int? = nil, detectsConflicts: Bool = false, ipv6: IPv6Mode? = nil
+        mtu: Int? = nil, detectsConflicts: Bool = false, ipv6: IPv6Mode? = nil,
+        igmp: MembershipSettings<IPv4Address>? = nil, mld: MembershipSettings<IPv6Address>? = nil
     ) throws(LabError) -> InterfaceIndex {
-        let portsMax = link.kind == .cable ? 2 : LabLink.portsMax
+        let portsMax = link.portsMax
         guard link.ports.count < portsMax else { throw .tooMany(what: "ports of \(link.name)", max: portsMax) }
         let interfaceName = name ?? "eth\(node.interfaceCount)"
         let chosen = mac ?? freeMAC(for: "\(node.name)/\(interfaceName)")
@@ -87,9 +91,11 @@ extension Lab {
             settings.append(setting)
         }
         let speaksIPv6 = settings.contains { !$0.address.isIPv4 }
-        let description = InterfaceDescription(
+        var description = InterfaceDescription(
             name: interfaceName, mac: chosen, mtu: mtu ?? link.settings.mtu, detectsConflicts: detectsConflicts,
             ipv6: ipv6 ?? (speaksIPv6 ? .manual : .off))
+        description.igmp = igmp
+        description.mld = mld
         let index: InterfaceIndex
         do {
             index = try node.stack.attach(description, at: now)
@@ -98,7 +104,7 @@ extension Lab {
         }
         macAddresses.insert(chosen)
         node.interfaceCount += 1
-        let port = LinkPort(link: link, node: node, index: ports.count, interface: index.rawValue)
+        let port = LinkPort(link: link, end: .interface(node, index.rawValue), index: ports.count)
         ports.append(port)
         link.ports.append(port)
         while node.portOfInterface.count <= Int(index.rawValue) { node.portOfInterface.append(nil) }
@@ -116,6 +122,13 @@ extension Lab {
                     subnet: IPPrefix(address, length: length)))
         }
         return index
+    }
+
+    /// Names are unique among nodes, links and stations.
+    func checkName(_ name: String) throws(LabError) {
+        guard nodePositions[name] == nil, linkPositions[name] == nil, stationPositions[name] == nil else {
+            throw .nameInUse(name)
+        }
     }
 
     /// The node of that name.
@@ -154,7 +167,7 @@ extension Lab {
     }
 
     /// A link address that follows from a name, so that adding a node does not change the others' addresses.
-    private func freeMAC(for name: String) -> MACAddress {
+    func freeMAC(for name: String) -> MACAddress {
         var bits = derivedSeed(0, "mac", name) & 0xFF_FFFF_FFFF
         while macAddresses.contains(MACAddress(bits: 0x0200_0000_0000 | bits)) { bits = (bits + 1) & 0xFF_FFFF_FFFF }
         return MACAddress(bits: 0x0200_0000_0000 | bits)

@@ -32,6 +32,7 @@ extension Lab {
         case .frame: frameArrived(event)
         case .stackTimer: stackTimerFired(event)
         case .applicationTimer: applicationTimerFired(event)
+        case .stationTimer: stationTimerFired(Int(event.target), at: event.time)
         case .action: perform(Int(event.target))
         }
     }
@@ -46,8 +47,12 @@ extension Lab {
             land(events.removeFirst(), into: &batch)
         }
         guard !batch.isEmpty else { return }
-        port.node.stack.framesArrived(&batch, on: .init(rawValue: port.interface), at: now)
-        settle(port.node)
+        switch port.end {
+        case .interface(let node, let interface):
+            node.stack.framesArrived(&batch, on: .init(rawValue: interface), at: now)
+            settle(node)
+        case .station(let position, _): framesArrived(&batch, at: position)
+        }
     }
 
     private func stackTimerFired(_ event: Event) {
@@ -87,6 +92,7 @@ extension Lab {
             }
         }
         takeTransmit(of: node)
+        noteGroupChanges(of: node)
         guard let deadline = node.stack.deadline else { return }
         let due = max(deadline, now)
         guard due < node.scheduledDeadline else { return }

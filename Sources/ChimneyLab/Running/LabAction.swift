@@ -1,16 +1,19 @@
 public import ChimneyPrimitives
 import ChimneyStack
+public import ChimneyWire
 
 /// Something that happens to a lab at a scheduled time; data, so that files can say it as well as programs.
 public enum LabAction: Hashable, Sendable {
     /// A link lets frames pass again, or stops.
     case setLink(String, isUp: Bool)
-    /// A link's faults change, in all directions or on the way to one node.
+    /// A link's faults change, in all directions or on the way to one node or querier.
     case setFaults(link: String, LinkFaults, toward: String? = nil)
-    /// A link's rate, delay, queue or MTU change, in all directions or on the way to one node.
+    /// A link's rate, delay, queue or MTU change, in all directions or on the way to one node or querier.
     case setSettings(link: String, LinkSettings, toward: String? = nil)
     /// An interface is switched on or off by its operator.
     case setInterface(node: String, interface: String, isUp: Bool)
+    /// A querier asks in another version of IGMP or MLD from now on.
+    case setQuerier(String, LabFamily, MembershipVersion)
     /// All faults of all links end: what may fail before must work from here on.
     case endFaults
 }
@@ -33,6 +36,7 @@ extension LabAction: CustomStringConvertible {
         case .setFaults(let link, let faults, let node): "link \(link)\(Self.toward(node)): \(faults)"
         case .setSettings(let link, let settings, let node): "link \(link)\(Self.toward(node)): \(settings)"
         case .setInterface(let node, let interface, let isUp): "interface \(node)/\(interface) \(isUp ? "up" : "down")"
+        case .setQuerier(let name, let family, let version): "querier \(name): \(version.name(isIPv4: family == .ipv4))"
         case .endFaults: "all faults end"
         }
     }
@@ -80,10 +84,10 @@ extension Lab {
         switch action {
         case .setLink(let name, let isUp): try link(name).setUp(isUp)
         case .setFaults(let name, let faults, nil): try link(name).faults = faults
-        case .setFaults(let name, let faults, let nodeName?): try link(name).setFaults(faults, toward: node(nodeName))
+        case .setFaults(let name, let faults, let end?): try link(name).setFaults(faults, toward: checked(end))
         case .setSettings(let name, let settings, nil): try link(name).settings = settings
-        case .setSettings(let name, let settings, let nodeName?):
-            try link(name).setSettings(settings, toward: node(nodeName))
+        case .setSettings(let name, let settings, let end?):
+            try link(name).setSettings(settings, toward: checked(end))
         case .setInterface(let nodeName, let interface, let isUp):
             let node = try node(nodeName)
             guard let index = node.stack.interface(named: interface) else {
@@ -94,7 +98,9 @@ extension Lab {
             } catch {
                 throw .interface(error)
             }
+            node.noteGroupChange(on: index, at: now)
             settle(node)
+        case .setQuerier(let name, let family, let version): try setQuerier(name, family, version)
         case .endFaults:
             for link in links { link.faults = .none }
         }
@@ -113,15 +119,22 @@ extension Lab {
     private func check(_ action: LabAction) throws(LabError) {
         switch action {
         case .setLink(let name, _): _ = try link(name)
-        case .setFaults(let name, _, let nodeName), .setSettings(let name, _, let nodeName):
+        case .setFaults(let name, _, let end), .setSettings(let name, _, let end):
             _ = try link(name)
-            if let nodeName { _ = try node(nodeName) }
+            if let end { _ = try checked(end) }
         case .setInterface(let nodeName, let interface, _):
             guard try node(nodeName).stack.interface(named: interface) != nil else {
                 throw .noSuchInterface(node: nodeName, interface: interface)
             }
+        case .setQuerier(let name, _, _): _ = try querier(name)
         case .endFaults: break
         }
+    }
+
+    /// The name of a node or station.
+    private func checked(_ name: String) throws(LabError) -> String {
+        if stationPositions[name] == nil { _ = try node(name) }
+        return name
     }
 
     /// Anything may fail for a while, then all faults end and everything must work.

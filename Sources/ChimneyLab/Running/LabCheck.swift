@@ -17,8 +17,18 @@ public struct LabChecks: OptionSet, Sendable, Hashable {
     public static var noDuplicateDelivery: Self { Self(rawValue: 4) }
     /// No application gets other bytes than were sent to it.
     public static var payloadIntegrity: Self { Self(rawValue: 8) }
+    /// Receivers of groups get what their filters admit of what reaches their node, and nothing else.
+    public static var groupDelivery: Self { Self(rawValue: 16) }
+    /// What queriers believe is what the hosts of their link want, once nothing was lost and nothing changed there for
+    /// ``QuerierSettings/settlingTime``.
+    public static var groupConvergence: Self { Self(rawValue: 32) }
     /// Every check.
-    public static var all: Self { [.conservation, .tablesWithinBounds, .noDuplicateDelivery, .payloadIntegrity] }
+    public static var all: Self {
+        [
+            .conservation, .tablesWithinBounds, .noDuplicateDelivery, .payloadIntegrity, .groupDelivery,
+            .groupConvergence,
+        ]
+    }
 }
 
 /// Something a check found.
@@ -40,6 +50,8 @@ extension Lab {
         if checks.contains(.tablesWithinBounds) { checkBounds(&violations) }
         if checks.contains(.noDuplicateDelivery) { checkDuplicates(&violations) }
         if checks.contains(.payloadIntegrity) { checkIntegrity(&violations) }
+        if checks.contains(.groupDelivery) { checkGroupDelivery(&violations) }
+        if checks.contains(.groupConvergence) { checkGroupConvergence(&violations) }
         return violations
     }
 
@@ -58,13 +70,13 @@ extension Lab {
             let finding = "links count \(flyingByCount) frames under way, there are \(flying.count)"
             violations.append(.init(place: "lab", finding: finding))
         }
-        // What stacks sent and links took must be the same frames, and so for what arrived.
-        let sent = nodes.reduce(0) { $0 &+ $1.stack.ledger.transmitted }
+        // What stacks and stations sent and links took must be the same frames, and so for what arrived.
+        let sent = nodes.reduce(0) { $0 &+ $1.stack.ledger.transmitted } + stations.reduce(0) { $0 + $1.sent }
         let taken = links.reduce(0) { $0 &+ $1.counters.sent }
         if sent != taken {
             violations.append(.init(place: "lab", finding: "stacks sent \(sent) frames, links took \(taken)"))
         }
-        let received = nodes.reduce(0) { $0 &+ $1.stack.ledger.received }
+        let received = nodes.reduce(0) { $0 &+ $1.stack.ledger.received } + stations.reduce(0) { $0 + $1.received }
         let delivered = links.reduce(0) { $0 &+ $1.counters.delivered }
         if received != delivered {
             violations.append(
@@ -98,6 +110,10 @@ extension Lab {
             let finding = "\(flow.duplicated) datagrams came twice though no link duplicates"
             violations.append(.init(place: "flow \(flow.name)", finding: finding))
         }
+        for reception in receptions where reception.duplicated > 0 {
+            let finding = "\(reception.duplicated) datagrams came twice though no link duplicates"
+            violations.append(.init(place: "receiver \(reception.name)", finding: finding))
+        }
         for ping in pings where ping.duplicated > 0 {
             let finding = "\(ping.duplicated) answers came twice though no link duplicates"
             violations.append(.init(place: "ping \(ping.name)", finding: finding))
@@ -108,6 +124,10 @@ extension Lab {
         for flow in flows where flow.damaged > 0 {
             violations.append(
                 .init(place: "flow \(flow.name)", finding: "\(flow.damaged) datagrams arrived with other bytes"))
+        }
+        for reception in receptions where reception.damaged > 0 {
+            let finding = "\(reception.damaged) datagrams arrived with other bytes"
+            violations.append(.init(place: "receiver \(reception.name)", finding: finding))
         }
         for ping in pings where ping.damaged > 0 {
             violations.append(

@@ -33,6 +33,11 @@ public final class LabNode {
         attachments.first { family == nil || LabFamily($0.address) == family }?.address
     }
 
+    /// The receivers of groups that run here.
+    var receivers: [GroupReceiver] = []
+    /// When groups last changed on each of its interfaces, or how they are reported, by the interface's index.
+    var groupsChangedAt: [Instant] = []
+
     /// Its addresses with the links they are on.
     var attachments: [Attachment] = []
 

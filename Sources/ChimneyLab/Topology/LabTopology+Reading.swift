@@ -23,7 +23,7 @@ extension LabTopology {
     ) throws(ConfigurationError) -> Self {
         let top = try Cursor(text: text, file: file, limits: limits)
         let fields = try top.fields([
-            "lab", "seed", "duration", "routes", "links", "hosts", "routers", "flows", "pings", "events",
+            "lab", "seed", "duration", "routes", "links", "hosts", "routers", "queriers", "flows", "pings", "events",
         ])
         var reader = TopologyReader(topology: Self(name: try fields.required("lab").name()))
         reader.topology.seed = UInt64(try fields["seed"]?.integer(in: 0...Int.max) ?? 1)
@@ -40,6 +40,8 @@ extension LabTopology {
         for element in try fields.elements("routers", max: elementsMax) {
             try reader.readNode(element, forwarding: true)
         }
+        try reader.checkSources()
+        for element in try fields.elements("queriers", max: elementsMax) { try reader.readQuerier(element) }
         for element in try fields.elements("flows", max: elementsMax) { try reader.readFlow(element) }
         for element in try fields.elements("pings", max: elementsMax) { try reader.readPing(element) }
         for element in try fields.elements("events", max: elementsMax) { try reader.readEvent(element) }
@@ -50,20 +52,24 @@ extension LabTopology {
 }
 
 /// What is known of a file while it is read.
-private struct TopologyReader {
+struct TopologyReader {
     var topology: LabTopology
-    private var linkNames = NameRegister("link")
-    private var nodeNames = NameRegister("node")
+    var linkNames = NameRegister("link")
+    var nodeNames = NameRegister("node")
+    var querierNames = NameRegister("querier")
+    var receiverNames = NameRegister("receiver")
+    /// Names of nodes that stand where a source is expected, which may be described further down.
+    var sourceNames: [(name: String, place: Cursor)] = []
     private var trafficNames = NameRegister("flow or ping")
     private var addresses = NameRegister("address")
-    private var interfaceNames: [String: NameRegister] = [:]
+    var interfaceNames: [String: NameRegister] = [:]
     private var portCounts: [String: Int] = [:]
     private var linkPositions: [String: Int] = [:]
 
     init(topology: LabTopology) { self.topology = topology }
 
-    private static var settingsKeys: [String] { ["rate", "delay", "jitter", "mtu", "queue"] }
-    private static var faultKeys: [String] {
+    static var settingsKeys: [String] { ["rate", "delay", "jitter", "mtu", "queue"] }
+    static var faultKeys: [String] {
         ["loss", "duplicate", "reorder", "reorder_delay", "corrupt", "corrupt_bits"]
     }
 
@@ -106,7 +112,7 @@ private struct TopologyReader {
     }
 
     mutating func readNode(_ cursor: Cursor, forwarding: Bool) throws(ConfigurationError) {
-        let fields = try cursor.fields(["name", "interfaces", "routes", "services", "dad"])
+        let fields = try cursor.fields(["name", "interfaces", "routes", "services", "groups", "dad"])
         let place = try fields.required("name")
         let name = try place.name()
         if linkNames.contains(name) {
@@ -128,28 +134,27 @@ private struct TopologyReader {
         }
         var services: [ServiceConfiguration] = []
         if let place = fields["services"] { services = try ServiceConfiguration.list(reading: place) }
+        let groups = try readGroups(fields, of: name)
         topology.nodes.append(
             LabTopology.Node(
                 name: name, forwarding: forwarding, interfaces: interfaces, routes: routes, services: services,
+                groups: groups,
                 duplicateDetection: try fields["dad"]?.choice() ?? .off))
     }
 
-    private static var interfaceKeys: [String] { ["name", "link", "address", "mac", "mtu", "acd"] }
+    private static var interfaceKeys: [String] { ["name", "link", "address", "mac", "mtu", "acd", "igmp", "mld"] }
 
     private mutating func readInterface(_ cursor: Cursor) throws(ConfigurationError) -> LabTopology.Interface {
         let fields = try cursor.fields(Self.interfaceKeys)
         let place = try fields.required("link")
         let link = try place.name()
-        try linkNames.require(link, at: place)
-        portCounts[link, default: 0] += 1
+        try takePort(of: link, at: place)
         let position = linkPositions[link] ?? 0
-        let portsMax = topology.links[position].kind == .cable ? 2 : LabLink.portsMax
-        guard portCounts[link, default: 0] <= portsMax else {
-            throw place.failure(.conflict("the link \"\(link)\" has no port left; it has \(portsMax)"))
-        }
         var interface = LabTopology.Interface(
             name: try fields["name"]?.name(), link: link, addresses: [], mac: try fields["mac"]?.macAddress(),
             mtu: try fields["mtu"]?.integer(in: 68...65_535), detectsConflicts: try fields["acd"]?.flag() ?? false)
+        if let place = fields["igmp"] { interface.igmp = try membership(place, versions: 1...3, offset: 0) }
+        if let place = fields["mld"] { interface.mld = try membership(place, versions: 1...2, offset: 1) }
         guard let place = fields["address"] else { return interface }
         let places = place.isList ? try place.elements(max: LabTopology.addressesMax) : [place]
         for place in places {
@@ -165,6 +170,16 @@ private struct TopologyReader {
             }
         }
         return interface
+    }
+
+    /// One more is plugged into a link.
+    mutating func takePort(of link: String, at place: Cursor) throws(ConfigurationError) {
+        try linkNames.require(link, at: place)
+        portCounts[link, default: 0] += 1
+        let portsMax = topology.links[linkPositions[link] ?? 0].kind == .cable ? 2 : LabLink.portsMax
+        guard portCounts[link, default: 0] <= portsMax else {
+            throw place.failure(.conflict("the link \"\(link)\" has no port left; it has \(portsMax)"))
+        }
     }
 
     private func readRoute(
@@ -190,7 +205,7 @@ private struct TopologyReader {
     mutating func readFlow(_ cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields([
             "name", "from", "to", "family", "port", "size", "rate", "count", "start", "stop", "pattern", "burst",
-            "mode",
+            "mode", "ttl", "interface",
         ])
         let (from, to) = try ends(fields)
         let mode: FlowSettings.Mode = try fields["mode"]?.choice() ?? .oneWay
@@ -207,6 +222,7 @@ private struct TopologyReader {
         if pattern != .burst, let place = fields["burst"] {
             throw place.failure(.conflict("only the pattern burst has a \"burst\""))
         }
+        try readGroupOptions(fields, of: &flow)
         switch pattern {
         case .constant: flow.pattern = .constant
         case .poisson: flow.pattern = .poisson
@@ -258,16 +274,26 @@ private struct TopologyReader {
 
     mutating func readEvent(_ cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields(
-            ["at", "link", "toward", "node", "interface", "state", "end_faults"] + Self.settingsKeys + Self.faultKeys)
+            ["at", "link", "toward", "node", "interface", "state", "querier", "igmp", "mld", "end_faults"]
+                + Self.settingsKeys + Self.faultKeys)
         let at = try fields.required("at").timeSpan()
-        let targets = ["link", "node", "end_faults"].filter { fields[$0] != nil }
+        let targets = ["link", "node", "querier", "end_faults"].filter { fields[$0] != nil }
         guard targets.count == 1 else {
-            throw cursor.failure(.conflict("an event names one of \"link\", \"node\" and \"end_faults\""))
+            throw cursor.failure(
+                .conflict("an event names one of \"link\", \"node\", \"querier\" and \"end_faults\""))
+        }
+        for key in ["igmp", "mld"] where fields["querier"] == nil {
+            guard let extra = fields[key] else { continue }
+            throw extra.failure(.conflict("only an event of a querier has \"\(key)\""))
         }
         if let place = fields["link"] {
             for action in try linkActions(fields, link: place) { topology.events.append(.init(at: at, action: action)) }
         } else if let place = fields["node"] {
             topology.events.append(.init(at: at, action: try nodeAction(fields, node: place)))
+        } else if let place = fields["querier"] {
+            for action in try querierActions(fields, querier: place) {
+                topology.events.append(.init(at: at, action: action))
+            }
         } else if let place = fields["end_faults"] {
             guard try place.flag() else { throw place.mismatch("on") }
             topology.events.append(.init(at: at, action: .endFaults))
@@ -302,7 +328,7 @@ private struct TopologyReader {
         var toward: String?
         if let place = fields["toward"] {
             let node = try place.name()
-            try nodeNames.require(node, at: place)
+            if !querierNames.contains(node) { try nodeNames.require(node, at: place) }
             toward = node
         }
         let link = topology.links[linkPositions[name] ?? 0]

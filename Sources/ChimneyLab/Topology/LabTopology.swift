@@ -1,7 +1,9 @@
 public import ChimneyConfiguration
+public import ChimneyMulticast
 public import ChimneyNeighbors
 public import ChimneyPrimitives
 import ChimneyStack
+public import ChimneyWire
 
 /// A lab as a file describes it: nodes, links, traffic and what happens when.
 public struct LabTopology: Hashable, Sendable {
@@ -17,6 +19,8 @@ public struct LabTopology: Hashable, Sendable {
     public var links: [Link] = []
     /// The nodes, in the order of the file, hosts before routers.
     public var nodes: [Node] = []
+    /// The queriers, in the order of the file.
+    public var queriers: [Querier] = []
     /// The UDP flows.
     public var flows: [FlowSettings] = []
     /// The echo requests.
@@ -48,6 +52,8 @@ public struct LabTopology: Hashable, Sendable {
         public var routes: [Route]
         /// The services it offers.
         public var services: [ServiceConfiguration]
+        /// The groups it joins, and when.
+        public var groups: [Group] = []
         /// Whether its IPv6 addresses are asked for before they are used (RFC 4862 §5.4).
         public var duplicateDetection: DuplicateDetection
     }
@@ -66,6 +72,48 @@ public struct LabTopology: Hashable, Sendable {
         public var mtu: Int?
         /// Whether its IPv4 addresses are probed for before they are used (RFC 5227).
         public var detectsConflicts: Bool
+        /// How it reports IPv4's groups; nil for what the standards say.
+        public var igmp: MembershipSettings<IPv4Address>?
+        /// How it reports IPv6's groups; nil for what the standards say.
+        public var mld: MembershipSettings<IPv6Address>?
+    }
+
+    /// A router of a file that asks which groups are wanted.
+    public struct Querier: Hashable, Sendable {
+        /// Its name.
+        public var name: String
+        /// The link.
+        public var link: String
+        /// The addresses its queries come from.
+        public var addresses: [IPAddress]
+        /// How it asks over IGMP.
+        public var igmp: QuerierSettings
+        /// How it asks over MLD.
+        public var mld: QuerierSettings
+    }
+
+    /// A group that a node of a file joins with a socket of its own.
+    public struct Group: Hashable, Sendable {
+        /// The name in reports; nil for one made of node, group and port.
+        public var name: String?
+        /// The group.
+        public var group: IPAddress
+        /// The UDP port.
+        public var port: UInt16
+        /// The interface; nil for the node's first that speaks the family.
+        public var interface: String?
+        /// What is wanted from when on.
+        public var wishes: [Wish]
+
+        /// What is wanted from a time on.
+        public struct Wish: Hashable, Sendable {
+            /// When, from the start.
+            public var at: TimeSpan
+            /// Which way the list is meant.
+            public var mode: FilterMode
+            /// Addresses, and nodes in place of their first addresses of the group's family.
+            public var sources: [String]
+        }
     }
 
     /// A route of a node.
@@ -109,7 +157,8 @@ public struct LabTopology: Hashable, Sendable {
             for place in node.interfaces {
                 try lab.connect(
                     added, to: lab.link(place.link), addresses: place.addresses.map(\.description), name: place.name,
-                    mac: place.mac, mtu: place.mtu, detectsConflicts: place.detectsConflicts)
+                    mac: place.mac, mtu: place.mtu, detectsConflicts: place.detectsConflicts, igmp: place.igmp,
+                    mld: place.mld)
             }
             for service in node.services { try lab.offer(service.kind.labKind, port: service.port, on: added) }
         }
@@ -121,10 +170,40 @@ public struct LabTopology: Hashable, Sendable {
                     on: lab.node(node.name))
             }
         }
+        for querier in queriers {
+            try lab.addQuerier(
+                querier.name, on: lab.link(querier.link), addresses: querier.addresses, igmp: querier.igmp,
+                mld: querier.mld)
+        }
+        for node in nodes {
+            for group in node.groups { try lab.receive(group.settings(of: node.name, in: lab)) }
+        }
         for flow in flows { try lab.flow(flow) }
         for ping in pings { try lab.ping(ping) }
         for event in events { try lab.at(event.at, event.action) }
         return lab
+    }
+}
+
+extension LabTopology.Group {
+    /// The same with addresses for names.
+    fileprivate func settings(of node: String, in lab: Lab) throws(LabError) -> GroupSettings {
+        var resolved: [GroupSettings.Wish] = []
+        for wish in wishes {
+            var sources: [IPAddress] = []
+            for text in wish.sources {
+                if let address = IPAddress(text) {
+                    sources.append(address)
+                } else if let address = try lab.node(text).address(group.isIPv4 ? .ipv4 : .ipv6) {
+                    sources.append(address)
+                } else {
+                    throw .noAddress(node: text)
+                }
+            }
+            resolved.append(.init(at: wish.at, GroupFilter(wish.mode, sources)))
+        }
+        return GroupSettings(
+            name: name, node: node, interface: interface, group: group, port: port, wishes: resolved)
     }
 }
 

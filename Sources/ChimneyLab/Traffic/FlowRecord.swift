@@ -14,7 +14,7 @@ public final class FlowRecord {
     public internal(set) var sentBytes: UInt64 = 0
     /// Datagrams that the stack refused, for example because no route led there or a queue was full.
     public internal(set) var refused: UInt64 = 0
-    /// Datagrams that arrived, each counted once.
+    /// Datagrams that arrived, each counted once; of a flow to a group those that anybody got.
     public internal(set) var received: UInt64 = 0
     /// Their payload bytes.
     public internal(set) var receivedBytes: UInt64 = 0
@@ -51,6 +51,14 @@ public final class FlowRecord {
         case .overtaken, .tooOld:
             reordered += 1
             note(sentAt: sentAt, byteCount: byteCount, at: now)
+        }
+    }
+
+    /// A datagram to a group reached one of its receivers, which keeps its own account.
+    func reached(_ order: SequenceWindow.Arrival, sentAt: Instant, byteCount: Int, at now: Instant) {
+        switch order {
+        case .again: break
+        case .first, .overtaken, .tooOld: note(sentAt: sentAt, byteCount: byteCount, at: now)
         }
     }
 

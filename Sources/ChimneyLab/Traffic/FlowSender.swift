@@ -146,6 +146,12 @@ extension Lab {
         let source = try node(settings.from)
         var destination = try destination(settings.to, family: settings.family, from: source)
         destination.port = settings.port
+        var options = UDPOptions()
+        if destination.address.isMulticast {
+            guard settings.mode == .oneWay else { throw .outOfRange(what: "mode", expected: "one-way to a group") }
+            options.multicastInterface = try groupInterface(of: source, settings.interface, for: destination.address)
+            options.multicastTimeToLive = settings.timeToLive
+        }
         if let receiver = nodes.first(where: { $0.hasAddress(destination.address) }) {
             try provide(settings.mode, port: settings.port, on: receiver)
         }
@@ -156,6 +162,7 @@ extension Lab {
         } catch {
             throw .socket("\(error)")
         }
+        source.stack.setOptions(options, of: socket)
         let random = StackRandom(seed: derivedSeed(seed, "flow", settings.name))
         let sender = FlowSender(record: record, destination: destination, socket: socket, random: random)
         source.readers[socket] = applications.count

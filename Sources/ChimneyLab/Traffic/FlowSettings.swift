@@ -7,6 +7,8 @@ public struct FlowSettings: Hashable, Sendable {
     /// The node that sends.
     public var from: String
     /// The node that receives, or an address, behind which `%` names the sender's interface where it needs a zone.
+    ///
+    /// A group is received by those that ``Lab/receive(_:)`` put into it.
     public var to: String
     /// Of which family an address of the receiving node is taken; nil for its first of a family that both nodes have.
     public var family: LabFamily?
@@ -26,6 +28,10 @@ public struct FlowSettings: Hashable, Sendable {
     public var pattern: Pattern
     /// Who takes the datagrams.
     public var mode: Mode
+    /// How far datagrams to a group go; 1 stays on the link, 0 in the node.
+    public var timeToLive: UInt8 = 1
+    /// The interface that datagrams to a group leave by; nil for the node's first that speaks the family.
+    public var interface: String?
 
     /// How datagrams are spread over time.
     public enum Pattern: Hashable, Sendable {
