@@ -239,7 +239,7 @@
                 ),
                 (
                     hosts + "events: [{at: 1s}]",
-                    "t.yaml:4:10: events[0]: an event names one of \"link\", \"node\" and \"end_faults\""
+                    "t.yaml:4:10: events[0]: an event names one of \"link\", \"node\", \"querier\" and \"end_faults\""
                 ),
                 (
                     hosts + "events: [{at: 1s, link: l}]",
