@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 30
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## run a small network in virtual time, twice, and compare (no root)
+demo: ## run a small network in virtual time, twice, and compare; then television over groups (no root)
 	@scripts/need swift
 	@SEED=$(SEED) scripts/demo
 
