@@ -13,7 +13,7 @@ public struct CongestionRegistry: Hashable, Sendable {
     /// The built-in ones, of which `allowed` may be chosen.
     ///
     /// DCTCP is not among those allowed unless asked for: outside of networks made for it, it takes more than its share
-    /// (RFC 8257 §6).
+    /// (RFC 8257 §5).
     public init() {
         algorithms = CongestionAlgorithm.builtIn
         standard = .cubic

@@ -11,7 +11,7 @@ public struct DCTCP: CongestionControl, BitwiseCopyable {
     private var acknowledged: UInt32 = 0
     private var marked: UInt32 = 0
 
-    /// 1, as ``alpha`` counts it; fine enough that small shares do not get stuck (RFC 8257 §4.1).
+    /// 1, as ``alpha`` counts it; fine enough that small shares do not get stuck (RFC 8257 §4.2).
     static var alphaOne: UInt32 { 1 << 20 }
     /// The estimation gain g is 1/16 (RFC 8257 §3.3).
     private static var gainShift: UInt32 { 4 }

@@ -28,6 +28,7 @@ struct HyStart: Sendable, BitwiseCopyable {
     private static var samplesMin: UInt8 { 8 }
     private static var growthDivisor: Int { 4 }
     private static var slowRoundsEnd: UInt8 { 5 }
+    /// What an acknowledgement counts for at most, so that growth is no burst.
     private static var segmentsMax: Int { 8 }
 
     /// Whether the window grows slowly because round trips have lengthened.

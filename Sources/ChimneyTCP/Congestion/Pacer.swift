@@ -21,7 +21,8 @@ struct Pacer: Sendable, BitwiseCopyable {
 
     /// How many bytes may leave now; 0 before ``releaseAt``.
     mutating func allowance(rate: UInt64, mss: Int, at now: Instant) -> Int {
-        if burst > 0 { return Int(burst) }
+        // Less than a segment is not waited with: the next burst takes its place.
+        if burst >= mss { return Int(burst) }
         guard now >= releaseAt else { return 0 }
         burst = UInt32(clamping: max(UInt64(2 * mss), min(rate / 1_000, 65_536)))
         return Int(burst)

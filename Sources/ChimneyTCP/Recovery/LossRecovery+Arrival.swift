@@ -109,14 +109,16 @@ extension LossRecovery {
         }
     }
 
-    /// A peer without SACK tells by each duplicate that a segment arrived (RFC 5681 §3.2, RFC 9937 §6.1).
+    /// A peer without SACK tells by each duplicate that a segment arrived (RFC 5681 §3.2, RFC 9937).
     private mutating func countDuplicates(_ ack: AckArrival, _ delivery: inout Delivery) {
         let segment = Int(mss)
         if delivery.acknowledged > 0 {
             // What duplicates stood for was delivered earlier; a segment of what is acknowledged is the missing one.
             let earlier = min(box.flight.impliedBytes, max(0, delivery.acknowledged - segment))
             delivery.delivered -= earlier
-            box.flight.impliedBytes -= earlier
+            // What came twice made duplicates too, so that they may stand for more than there is.
+            let most = max(0, box.flight.scoreboard.inFlight - segment)
+            box.flight.impliedBytes = min(box.flight.impliedBytes - earlier, most)
             if episode != .recovery || una >= recoveryPoint {
                 box.flight.impliedBytes = 0
                 box.flight.duplicateCount = 0

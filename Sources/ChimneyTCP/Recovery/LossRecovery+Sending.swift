@@ -24,7 +24,7 @@ extension LossRecovery {
         if test == .sending || test == .judging {
             room = box.flight.testQuota
         } else if box.flight.reduction.isActive {
-            // Shares of segments count as whole ones, as the RFC counts in segments (RFC 9937 §6.2).
+            // Shares of segments count as whole ones, as the RFC counts in segments (RFC 9937).
             let segments = (box.flight.reduction.quota + Int(mss) - 1) / Int(mss)
             room = segments * Int(mss)
         } else if has(.limitedTransmit) || episode != .none {

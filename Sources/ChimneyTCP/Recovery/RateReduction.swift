@@ -25,7 +25,7 @@ struct RateReduction: Sendable, BitwiseCopyable {
     /// The window is what it is to be.
     mutating func end() { isActive = false }
 
-    /// An acknowledgement arrived, the one that began it among them (RFC 9937 §6.2).
+    /// An acknowledgement arrived, the one that began it among them (RFC 9937).
     ///
     /// It is safe if it acknowledges by number and found no further loss.
     mutating func ackArrived(delivered newly: Int, inFlight: Int, ssthresh: Int, mss: Int, isSafe: Bool) {

@@ -71,8 +71,10 @@ struct RecoveryLimits: Sendable, BitwiseCopyable {
     }
 
     var rtoMin: TimeSpan { .microseconds(Int64(shortest)) }
+    /// The longest timeout.
     var rtoMax: TimeSpan { .microseconds(Int64(longest)) }
     var rtoInitial: TimeSpan { .microseconds(Int64(first)) }
+    /// The most records; at the bound nothing new is sent.
     var segmentsMax: Int { Int(segments) }
 
     /// IW: so many segments, and fewer large ones (RFC 6928 §2).
