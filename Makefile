@@ -4,13 +4,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers fuzz interop lint docs mutate clean
+.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs mutate clean
 
 SEED ?= 42
 FUZZ_SECONDS ?= 30
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run a small network in virtual time, twice, and compare; then television over groups (no root)
 	@scripts/need swift
@@ -35,6 +35,10 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (30) under the address sanitizer
 interop: ## against a Linux kernel in network namespaces (root)
 	@scripts/need swift
 	@scripts/interop
+
+interop-multicast: ## groups alone, against every querier, also the slow ones (root)
+	@scripts/need swift
+	@scripts/interop multicast
 
 lint: ## formatting and documentation rules; changes nothing
 	@scripts/need swift

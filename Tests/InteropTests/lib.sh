@@ -1,7 +1,7 @@
 # Functions of the kernel beds: namespaces, devices, a running chimney, checks. Sourced by run.sh.
 # Everything made here is named chm-$$-*, in a folder of its own, and goes away when the script ends.
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 known=0
 work=$(mktemp -d /tmp/chimney-interop.XXXXXX)
 prefix=chm-$$
 pids=()

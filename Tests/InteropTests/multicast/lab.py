@@ -206,9 +206,9 @@ def kernel_namespace(name, *, peer, peer_namespace, ipv4=None, ipv6=None, versio
     batch([f"link set {peer} up"], peer_namespace)
 
 
-def kernel_lines(name, port=5001):
+def kernel_lines(name, port=5001, device="eth0"):
     """The kernel of a namespace behind the lines of `mtest`."""
-    return Lines(sys.executable, f"{HERE}/kernel_host.py", "eth0", port, namespace=name)
+    return Lines(sys.executable, f"{HERE}/kernel_host.py", device, port, namespace=name)
 
 
 class Chimney:
