@@ -248,6 +248,12 @@ class Chimney:
     def json(self, stack, *words):
         return json.loads(self.command(stack, *words, "--json"))
 
+    def pin(self, stack, protocol, version):
+        self.command(stack, "ifmcctl", "eth0", protocol, "version", version)
+
+    def believe_as_the_kernel(self, stack):
+        self.command(stack, "ifmcctl", "eth0", "igmp", "queries", "kernel")
+
     def lines(self, stack):
         """An `mtest` on a stack."""
         return Lines(CHIMNEY, "mtest", "--socket", self.control, "--stack", stack, "--interface", "eth0", "--json")

@@ -116,7 +116,7 @@ def play(name, host, querier):
                 action(querier)
                 time.sleep(0.01 if len(actions) < 5 else 0)
         if lines:
-            errors = [answer["errno"] for answer in host.ask(*lines) if "error" in answer]
+            errors = [answer.get("errno", answer["error"]) for answer in host.ask(*lines) if "error" in answer]
         time.sleep(seconds)
         reports = [shown(message) for message in querier.wire.take() if message["incoming"]]
         yield {"scenario": name, "step": label, "errors": errors, "reports": reports}
@@ -159,7 +159,7 @@ def main():
     def one(stack, name):
         if host:
             if name in KERNEL_RULES:
-                host.set_rules(stack, "kernel")
+                host.believe_as_the_kernel(stack)
             lines = host.lines(stack)
         else:
             lab.kernel_namespace(f"probe-{stack}", peer=stack, peer_namespace="probe", ipv4=f"{OURS}/24",
