@@ -254,6 +254,9 @@ class Chimney:
     def believe_as_the_kernel(self, stack):
         self.command(stack, "ifmcctl", "eth0", "igmp", "queries", "kernel")
 
+    def limit(self, stack, *limits):
+        self.command(stack, "ifmcctl", *(word for limit in limits for word in ("--limit", limit)))
+
     def lines(self, stack):
         """An `mtest` on a stack."""
         return Lines(CHIMNEY, "mtest", "--socket", self.control, "--stack", stack, "--interface", "eth0", "--json")

@@ -150,9 +150,10 @@ class Wire:
 
     def __init__(self, namespace, device):
         def open_socket():
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            # With a protocol from the start it would hear every device until it is bound.
+            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            opened.bind((device, 0))
+            opened.bind((device, 3))
             # All groups, wanted by the kernel or not.
             opened.setsockopt(263, 1, struct.pack("=iHH8s", socket.if_nametoindex(device), 2, 0, b""))
             return opened
