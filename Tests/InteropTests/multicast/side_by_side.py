@@ -111,7 +111,7 @@ class Pair:
             lab.batch([f"link set {side.port} master {self.bridge}"], "fab")
             side.wire = messages.Wire(lab.full("fab"), side.port)
             side.owns(f"fd95::{side.letter}", "the address")
-            side.owns(f"fd95::{side.letter}:1234:5678", "the further address")
+            side.owns(f"fd95::1234:{side.letter}678", "the further address")
 
     def step(self, what, seconds, *actions, instead=None):
         """Lines, or functions of a side; then what both said must be the same, but for what the other says `instead`."""
@@ -178,7 +178,7 @@ class Pair:
 
     @staticmethod
     def further(side):
-        return f"fd95::{side.letter}:1234:5678"
+        return f"fd95::1234:{side.letter}678"
 
 
 def main():
