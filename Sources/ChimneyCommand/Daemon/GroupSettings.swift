@@ -14,7 +14,7 @@ extension MembershipSettings {
         isLightweight = configuration.isLightweight
         switch configuration.queries {
         case .standard: queries = .standard(for: Address.self)
-        case .kernel: queries = .kernel
+        case .kernel: (queries, olderQuerier) = (.kernel, .fromQueries)
         }
         reportsLinkLocalGroups = configuration.reportsLinkLocalGroups
     }

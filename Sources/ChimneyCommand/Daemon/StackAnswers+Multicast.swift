@@ -212,7 +212,9 @@ extension MembershipSettings {
             guard (1...7).contains(count ?? 1) else { throw CommandFailure("the robustness is a number from 1 to 7") }
             pinnedRobustness = count
         case .lightweight(let isOn): isLightweight = isOn
-        case .queries(let isStandard): queries = isStandard ? .standard(for: Address.self) : .kernel
+        case .queries(let isStandard):
+            queries = isStandard ? .standard(for: Address.self) : .kernel
+            olderQuerier = isStandard ? .defaults : .fromQueries
         case .rule(let rule, let isOn): queries.set(rule, isOn)
         case .linkLocalReports(let isOn): reportsLinkLocalGroups = isOn
         }

@@ -32,7 +32,8 @@ public struct ReportingConfiguration: Hashable, Sendable {
     public enum Queries: String, CaseIterable, Hashable, Sendable {
         /// Those that RFC 9776 and RFC 9777 call valid.
         case standard
-        /// Those of any hop limit, with or without a router alert, which Linux believes over IGMP.
+        /// Those of any hop limit, with or without a router alert, which Linux believes over IGMP; and an older querier is
+        /// present for as long as Linux counts.
         case kernel
     }
 

@@ -66,7 +66,7 @@ public enum ReportingSetting: Codable, Hashable, Sendable {
     case robustness(count: Int?)
     /// Whether lists of unwanted sources stay out of reports (RFC 5790).
     case lightweight(isOn: Bool)
-    /// All rules for queries at once: those of the standards, or those of Linux.
+    /// All rules for queries at once, and for how long an older querier counts: as the standards say, or as Linux does.
     case queries(isStandard: Bool)
     /// One rule for queries.
     case rule(rule: QueryRule, isOn: Bool)

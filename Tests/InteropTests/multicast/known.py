@@ -38,3 +38,7 @@ known("errors", "block A", MIXED, told("BLOCK", G, A))
 known("errors", "block A twice", ABSENT, errors=["EADDRNOTAVAIL"])
 known("errors", "close", MIXED, told("TO_IN", G))
 known("errors", "join as a whole", MIXED, errors=["EINVAL"])
+
+# Queries that the standard does not believe, and `ifmcctl eth0 igmp queries kernel` does.
+known("queries to doubt, rules of the standard", "no router alert", "RFC 9776 5.2: a query without router alert is ignored")
+known("queries to doubt, rules of the standard", "TTL 64", "RFC 9776 4: every message has a TTL of 1")

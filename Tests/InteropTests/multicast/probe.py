@@ -25,10 +25,13 @@ OURS, QUERIER = "10.77.0.2", "10.77.0.1"
 RECORDING = f"{lab.HERE}/linux-6.18.jsonl"
 # The rules of the kernel for queries to doubt and for how long an older querier counts.
 KERNEL_RULES = ("queries to doubt", "an older querier that is gone")
+# The same once more with the rules of the standard.
+STANDARD = ", rules of the standard"
+SCENARIOS["queries to doubt" + STANDARD] = SCENARIOS["queries to doubt"]
 # The kernel's own.
 LIMITS = ("memberships-per-socket=20", "sources-per-filter=10")
-# How many calls a step makes of the host.
-CALLS = {(name, label): sum(isinstance(action, str) and not action.startswith("open") for action in actions)
+# How many calls and queries a step consists of.
+ACTIONS = {(name, label): sum(not str(action).startswith("open") for action in actions)
          for name, steps in SCENARIOS.items() for label, _, actions in steps}
 
 
@@ -117,8 +120,14 @@ def same(want, got):
         return [kind for kind, _ in want["reports"][:1]] == [kind for kind, _ in got["reports"][:1]]
     if compared(want) == compared(got):
         return True
-    return CALLS[name] > 1 and any("TO_EX" in str(report) or "ALLOW" in str(report) for report in got["reports"]) and (
-        known_to_router(want) == known_to_router(got))
+    if ACTIONS[name] < 2:
+        return False
+    # Reports that were to be one may be two, and answers of their own times may meet in one.
+    (records, _, errors), (got_records, _, got_errors) = compared(want), compared(got)
+    if (records, errors) == (got_records, got_errors):
+        return True
+    joins = any(word in str(got["reports"]) for word in ("TO_EX", "ALLOW"))
+    return joins and known_to_router(want) == known_to_router(got)
 
 
 def brief(step):
@@ -174,7 +183,7 @@ def main():
     names = sys.argv[1:]
     if names[:1] == ["--record"]:
         recording, names = names[1], []
-    names = names or list(SCENARIOS)
+    names = names or [name for name in SCENARIOS if not (lab.KERNEL_IS_HOST and name.endswith(STANDARD))]
     lab.add_namespace("probe")
     steps = {}
     host = None if lab.KERNEL_IS_HOST else lab.Chimney("probe", "probe")
@@ -209,7 +218,7 @@ def main():
     want = recorded()
     for name in names:
         for step in steps.get(name, []):
-            verdict(want[name, step["step"]], step)
+            verdict(want[name.removesuffix(STANDARD), step["step"]], step)
     if host:
         lab.judge("igmp probe: chimney up ends", host.down())
 

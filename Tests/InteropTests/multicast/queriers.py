@@ -122,7 +122,9 @@ class FRR(Router):
     def up(self):
         self.wire()
         shutil.chown(self.folder, "frr", "frr")
-        os.chmod(lab.WORK, 0o755)
+        # FRR gives up root, and must come through to its folder.
+        for folder in filter(None, (os.environ.get("INTEROP_WORK"), lab.WORK)):
+            os.chmod(folder, 0o711)
         with open(f"{self.folder}/frr.conf", "w") as file:
             # The interval must stay above the response time at every line.
             file.write("\n".join([
