@@ -206,21 +206,26 @@ extension LabQuerier {
         let (group, older) = (family.channel(1), family.channel(2))
         let wish = GroupFilter(.include, [family.address(0, 1)])
         try lab.receive(GroupSettings(node: "w1", group: group, wishes: [.init(at: .zero, wish)]))
+        let chosen = family.sourceSpecific
+        try lab.receive(GroupSettings(node: "w1", group: chosen, wishes: [.init(at: .zero, wish)]))
         try lab.receive(GroupSettings(node: "pinned", group: older, wishes: [.init(at: .zero, wish)]))
         lab.run(.seconds(150))
         #expect(querier.filter(of: group, at: lab.now) == wish && querier.filter(of: older, at: lab.now) == .all)
+        #expect(querier.filter(of: chosen, at: lab.now) == wish)
         #expect(lab.isSettled(querier) && lab.check() == [])
         for version in [MembershipVersion.v2, .v1] {
             try lab.perform(.setQuerier("q", family, version))
             lab.run(.seconds(150))
             // An older version tells of all sources.
             #expect(querier.settings(family)?.version == family.name(version))
+            // It cannot say who is wanted, so of a group with chosen sources alone it is not believed.
             #expect(querier.filter(of: group, at: lab.now) == .all)
+            #expect(querier.filter(of: chosen, at: lab.now) == .none)
             #expect(lab.isSettled(querier) && lab.check() == [])
         }
         try lab.perform(.setQuerier("q", family, .v3))
         lab.run(.seconds(600))
-        #expect(querier.filter(of: group, at: lab.now) == wish)
+        #expect(querier.filter(of: group, at: lab.now) == wish && querier.filter(of: chosen, at: lab.now) == wish)
         #expect(lab.isSettled(querier) && lab.check() == [])
         #expect(querier.counters(family).olderReports > 0 && querier.counters(family).reports > 0)
         #expect(querier.counters(family).malformed == 0)

@@ -12,6 +12,7 @@ import Testing
     private let b = Self.source(2)
     private let c = Self.source(3)
     private let d = Self.source(4)
+    private let e = Self.source(5)
 
     private static func source(_ number: UInt8) -> IPv4Address { IPv4Address(10, 0, 0, number) }
 
@@ -61,6 +62,7 @@ import Testing
             (included, .isExclude, [b, c], .exclude, [c], []),
             (excluding, .isInclude, [a, c], .exclude, [d], []),
             (excluding, .isExclude, [a, c], .exclude, [c], []),
+            (excluding, .isExclude, [c, e], .exclude, [c], []),
             // RFC 9776 §6.4.2.
             (included, .allow, [b, c], .include, [a, b, c], []),
             (included, .block, [b, c], .include, [a, b], [[b]]),
@@ -68,7 +70,9 @@ import Testing
             (included, .toInclude, [b, c], .include, [a, b, c], [[a]]),
             (excluding, .allow, [a, c], .exclude, [d], []),
             (excluding, .block, [a, c], .exclude, [c, d], [[a]]),
+            (excluding, .block, [c, e], .exclude, [c, d], [[e]]),
             (excluding, .toExclude, [a, c], .exclude, [c], [[a]]),
+            (excluding, .toExclude, [c, e], .exclude, [c], [[e]]),
             (excluding, .toInclude, [a, c], .exclude, [d], [[], [b]]),
         ]
         for row in table {
