@@ -232,6 +232,30 @@ extension LabQuerier {
         #expect(lab.report().believed.filter { $0.group == "\(older)" }.map(\.wanted) == ["all"])
     }
 
+    @Test(arguments: LabFamily.allCases)
+    func querierIsUnsettledByAChangeALostFrameAnInterfaceAndItsOwnVersion(_ family: LabFamily) throws {
+        let (lab, querier) = try lab(family)
+        let (node, group) = (try lab.node("w1"), family.channel(1))
+        let reception = try lab.receive(
+            GroupSettings(
+                node: "w1", group: group, wishes: [.init(at: .zero, .all), .init(at: .seconds(1_000), .none)]))
+        try lab.at(.seconds(1_300), .setFaults(link: "lan", LinkFaults(loss: 1), toward: "w2"))
+        try lab.at(.seconds(1_330), .endFaults)
+        try lab.at(.seconds(1_600), .setInterface(node: "w1", interface: "eth0", isUp: false))
+        try lab.at(.seconds(1_900), .setQuerier("q", family, .v2))
+        for disturbed in [Int64(0), 1_000, 1_330, 1_600, 1_900] {
+            lab.run(until: .zero + .seconds(disturbed))
+            lab.run(.seconds(10))
+            #expect(!lab.isSettled(querier), "\(disturbed)")
+            #expect(lab.check(.groupConvergence) == [])
+            lab.run(.seconds(200))
+            #expect(lab.isSettled(querier), "\(disturbed)")
+            #expect(lab.check() == [])
+        }
+        #expect(reception.filter == .none && querier.filter(of: group, at: lab.now) == .none)
+        #expect(node.stack.interfaces.contains { !$0.isUp })
+    }
+
     /// Anything may be lost, doubled, delayed or damaged for a while and hosts want something else all the time; once
     /// that is over the querier's list becomes what they want, whatever its version was meanwhile.
     @Test(arguments: LabFamily.allCases)
