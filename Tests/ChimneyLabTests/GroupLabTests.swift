@@ -290,12 +290,20 @@ extension LabQuerier {
     }
 
     @Test(arguments: LabFamily.allCases)
-    func damagedReportsAreCountedAndChangeNothing(_ family: LabFamily) throws {
+    func damagedMessagesAreCountedAndChangeNothing(_ family: LabFamily) throws {
         for corruption in [0.0, 1] {
             let (lab, querier) = try lab(family)
-            try lab.perform(.setFaults(link: "lan", LinkFaults(corruption: corruption), toward: "q"))
+            try lab.perform(.setFaults(link: "lan", LinkFaults(corruption: corruption)))
             try lab.receive(GroupSettings(node: "w1", group: family.channel(1)))
-            lab.run(.seconds(10))
+            lab.run(.seconds(100))
+            // Hosts see damaged queries and reports of others.
+            var damaged: UInt64 = 0
+            for node in lab.nodes {
+                let ledger = node.stack.ledger
+                damaged +=
+                    family == .ipv4 ? ledger.dropped(.membershipChecksumBad) : ledger.dropped(.icmpChecksumBad)
+            }
+            #expect((damaged > 0) == (corruption > 0))
             #expect((querier.counters(family).malformed > 0) == (corruption > 0))
             // A damaged report is taken for nothing else: what is believed is what the nodes have told.
             let reported = try ["s1", "s2", "w1", "w2"].flatMap { name in
