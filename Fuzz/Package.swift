@@ -37,7 +37,8 @@ let fuzzers: [Target] = [
     fuzzer(
         "VirtualStack",
         [
-            "ChimneyLink", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack", "ChimneyWire",
+            "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack",
+            "ChimneyWire",
         ]),
 ]
 

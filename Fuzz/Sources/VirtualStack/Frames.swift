@@ -125,6 +125,60 @@ extension Script {
         return [UInt8](repeating: 0x5A, count: Int(half() % 1_481))
     }
 
+    /// A group of either family, few of them.
+    mutating func group() -> IPAddress {
+        let chosen = byte()
+        if chosen & 1 == 0 {
+            return .v4(IPv4Address(bits: chosen & 2 == 0 ? 0xEF01_0203 : 0xE801_0100 | UInt32(chosen >> 5)))
+        }
+        return .v6(IPv6Address(high: (chosen & 2 == 0 ? 0xFF0E : 0xFF3E) << 48, low: 9 + UInt64(chosen >> 5)))
+    }
+
+    /// An IGMP message in its packet, right but for what the choices break.
+    mutating func igmp() -> [UInt8] {
+        let shape = byte()
+        var message: [UInt8] = [choice([0x11, 0x11, 0x12, 0x16, 0x17, 0x22, byte()]), byte(), 0, 0]
+        var group: IPv4Address = .any
+        if shape & 1 == 0, case .v4(let chosen) = self.group() { group = chosen }
+        message += be(group.bits)
+        if shape & 2 == 0 {
+            let count = UInt16(byte() % 6)
+            message += [byte(), byte()] + be(shape & 4 == 0 ? count : half())
+            for _ in 0..<count { message += be(address().bits) }
+        }
+        message += shape & 8 == 0 ? [] : take(Int(byte() & 63))
+        message.replaceSubrange(2..<4, with: be(checksum(message)))
+        let target = shape & 16 == 0 ? IPv4Address.allSystems : group
+        let options: [UInt8] = shape & 32 == 0 ? [0x94, 4, 0, 0] : []
+        var header: [UInt8] = [0x45 + UInt8(options.count / 4), 0xC0]
+        header += be(UInt16(20 + options.count + message.count)) + be(UInt32(0))
+        header += [shape & 64 == 0 ? 1 : byte(), 2, 0, 0] + be(address().bits) + be(target.bits) + options
+        header.replaceSubrange(10..<12, with: be(checksum(header)))
+        return header + message
+    }
+
+    /// An MLD message in its packet, right but for what the choices break.
+    mutating func mld() -> [UInt8] {
+        let shape = byte()
+        var message: [UInt8] = [choice([130, 130, 131, 132, 143, byte()]), byte(), 0, 0] + be(half()) + [0, 0]
+        var group: IPv6Address = .any
+        if shape & 1 == 0, case .v6(let chosen) = self.group() { group = chosen }
+        message += be(group.bits)
+        if shape & 2 == 0 {
+            let count = UInt16(byte() % 6)
+            message += [byte(), byte()] + be(shape & 4 == 0 ? count : half())
+            for _ in 0..<count { message += be(ipv6Address().bits) }
+        }
+        message += shape & 8 == 0 ? [] : take(Int(byte() & 63))
+        let source = shape & 32 == 0 ? IPv6Address(high: 0xFE80 << 48, low: 0x99) : ipv6Address()
+        let ends = be(source.bits) + be((shape & 16 == 0 ? IPv6Address.allNodes : group).bits)
+        let sum = checksum(ends + be(UInt32(message.count)) + [0, 0, 0, 58] + message)
+        message.replaceSubrange(2..<4, with: be(sum))
+        let alert: [UInt8] = [58, 0, 5, 2, 0, 0, 1, 0]
+        let head: [UInt8] = [0x60, 0, 0, 0] + be(UInt16(alert.count + message.count))
+        return head + [0, shape & 64 == 0 ? 1 : byte()] + ends + alert + message
+    }
+
     /// An ARP message behind its Ethernet header.
     mutating func arp(to mac: MACAddress) -> [UInt8] {
         let shape = byte()

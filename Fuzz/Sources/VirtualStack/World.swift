@@ -1,4 +1,5 @@
 import ChimneyLink
+import ChimneyMulticast
 import ChimneyNeighbors
 import ChimneyPrimitives
 import ChimneyRouting
@@ -47,6 +48,16 @@ struct World: ~Copyable {
         settings.fragmentsPerDatagramMax = 64
         settings.destinationsMax = 3
         settings.dropRecordsMax = 8
+        settings.membershipLimits.membershipsPerSocketMax = 4
+        settings.membershipLimits.membershipsPerStackMax = 48
+        settings.membershipLimits.sourcesPerFilterMax = 5
+        settings.membershipLimits.sourcesPerStackMax = 12
+        settings.igmp.groupsMax = 40
+        settings.igmp.askedSourcesMax = 3
+        settings.igmp.pendingSourcesMax = 3
+        settings.mld.groupsMax = 40
+        settings.mld.askedSourcesMax = 3
+        settings.mld.pendingSourcesMax = 3
         settings.answersBroadcastEcho = flags & 2 != 0
         settings.arp.neighbors.entriesMax = 6
         settings.arp.neighbors.resolvingMax = 4
@@ -124,7 +135,8 @@ struct World: ~Copyable {
         switch script.byte() % 32 {
         case 0...6: receivePacket(copies: 1)
         case 7: receivePacket(copies: Int(script.byte() % 16))
-        case 8, 9: receiveARP()
+        case 8: receiveARP()
+        case 9: groups()
         case 10: receiveRaw()
         case 11, 12: wait()
         case 13: open()
@@ -285,7 +297,13 @@ struct World: ~Copyable {
         demand(view.isChecksumValid, "the header checksum is right: \(packet)")
         demand(Int(view.totalLength) == packet.count, "the length is that of the packet: \(packet)")
         demand(packet.count <= mtuMax[index] ?? 0, "the packet fits the MTU: \(packet)")
-        demand(view.source.isValidSource, "a host could have the source address: \(packet)")
+        // Who has no address yet reports from none (RFC 9776 §4.2.14).
+        let isReport = view.protocol == .igmp && view.source.isAny
+        demand(view.source.isValidSource || isReport, "a host could have the source address: \(packet)")
+        if view.protocol == .igmp {
+            demand(view.timeToLive == 1 && view.headerByteCount == 24, "a report stays on its link: \(packet)")
+            demand(checksum(Array(packet[24...])) == 0, "the IGMP checksum is right: \(packet)")
+        }
         demand(!view.destination.isLoopback, "no packet to loopback travels: \(packet)")
         let payloadByteCount = packet.count - view.headerByteCount
         demand(view.fragmentOffset + payloadByteCount <= 65_535, "a fragment lies inside a datagram: \(packet)")
@@ -312,7 +330,11 @@ struct World: ~Copyable {
         guard !isForwarding else { return }
         let isDiscovery = view.nextHeader == .icmpv6 && packet.count > 40 && (133...137).contains(packet[40])
         // Only who has no address yet asks without one (RFC 4861 §4.1, §4.3).
-        demand(view.source.isValidSource || isDiscovery && view.source.isAny, "a host has the source: \(packet)")
+        let isReport = view.nextHeader == .hopByHop && packet.count > 48 && [131, 132, 143].contains(packet[48])
+        demand(
+            view.source.isValidSource || (isDiscovery || isReport) && view.source.isAny,
+            "a host has the source: \(packet)")
+        demand(!isReport || view.hopLimit == 1, "a report stays on its link: \(packet)")
         demand(!isDiscovery || view.hopLimit == 255, "discovery stays on its link: \(packet)")
         let payload = Array(packet[40...])
         let number = view.nextHeader.rawValue
@@ -407,9 +429,61 @@ struct World: ~Copyable {
         options.sharesAddress = flags & 4 != 0
         options.checksum = flags & 8 == 0
         options.onlyIPv6 = flags & 64 != 0
+        if flags & 128 != 0 {
+            let groups = script.byte()
+            options.multicastLoops = groups & 1 == 0
+            options.receivesAllGroups = groups & 2 != 0
+            options.multicastTimeToLive = groups >> 2 & 3
+            if groups & 16 != 0 { options.multicastInterface = interface() }
+        }
         if flags & 16 != 0 { options.timeToLive = script.byte() }
         if flags & 32 != 0 { options.receiveBytesMax = Int(script.half()) }
         stack.setOptions(options, of: socket)
+    }
+
+    /// A group is joined, left or filtered, or a message about groups arrives.
+    private mutating func groups() {
+        let index = interface()
+        let choice = script.byte()
+        guard choice & 1 == 0 else {
+            let isIPv6 = choice & 2 != 0
+            let packet = isIPv6 ? script.mld() : script.igmp()
+            return give(framed(packet, index, isIPv6: isIPv6), to: index, copies: 1 + Int(choice >> 6))
+        }
+        let member = socket().map { GroupMember.socket($0) } ?? .administrator
+        let group = script.group()
+        let on: InterfaceChoice =
+            choice & 2 == 0 ? .index(index) : choice & 4 == 0 ? .route : .address(script.anyAddress())
+        switch choice >> 3 % 8 {
+        case 0, 1: try? stack.join(group, on: on, as: member, at: now)
+        case 2:
+            try? stack.leave(group, from: choice & 128 == 0 ? nil : script.anyAddress(), on: on, as: member, at: now)
+        case 3: try? stack.join(group, from: script.anyAddress(), on: on, as: member, at: now)
+        case 4: try? stack.block(script.anyAddress(), of: group, on: on, as: member, at: now)
+        case 5: try? stack.unblock(script.anyAddress(), of: group, on: on, as: member, at: now)
+        case 6:
+            let sources = (0..<script.byte() % 8).map { _ in script.anyAddress() }
+            let mode: FilterMode = choice & 128 == 0 ? .include : .exclude
+            try? stack.setFilter(GroupFilter(mode, sources), of: group, on: on, as: member, at: now)
+        default:
+            switch script.byte() % 6 {
+            case 0: try? stack.setAllMulticast(choice & 128 == 0, on: index)
+            case 1: try? stack.setPromiscuous(choice & 128 == 0, on: index)
+            case 2: try? stack.joinLink(MACAddress(group: IPv4Address(bits: script.word())), on: index)
+            case 3: stack.filterRefused(MACAddress(group: IPv4Address.allSystems), on: index, at: now)
+            case 4: stack.deviceForgotFilter(of: index)
+            default:
+                var settings = MembershipSettings<IPv4Address>()
+                settings.pinnedVersion = [nil, .v1, .v2, .v3][Int(choice >> 6)]
+                settings.queries = .kernel
+                try? stack.setIGMP(settings, of: index, at: now)
+            }
+        }
+        demand(stack.takeMembershipEvents().count <= 256, "news that nobody takes are bounded")
+        while let next = stack.nextFilterChange() {
+            demand(stack.takeFilterChanges(of: next).count <= 1_024, "a device is told what differs")
+        }
+        _ = stack.multicast(on: index)
     }
 
     private mutating func echo() {
