@@ -199,7 +199,9 @@ import Testing
                 $0.payload.replaceSubrange($0.payload.count - 2..<$0.payload.count, with: [0xFF, 0xFF])
                 $0.sumMembership()
             } == .membershipMalformed)
-        #expect(reason { $0.payload[2] ^= 1 } == (family == .ipv4 ? .membershipChecksumBad : .icmpChecksumBad))
+        // ICMPv6 looks at its checksum before anybody asks what the message is about.
+        let badSum = reason { $0.payload[2] ^= 1 }
+        #expect(family == .ipv4 ? badSum == .membershipChecksumBad : badSum == .icmpChecksumBad)
         let own: IPAddress = family == .ipv4 ? family.right : try ownLinkLocal(segment)
         #expect(
             reason {

@@ -31,14 +31,12 @@ extension VirtualStack {
         way.add(
             "membership",
             "\(name) is in \(group), \(membership.filter); \(membership.admits ? "admits" : "refuses") \(source)")
-        switch query.ipProtocol {
-        case 17: return walkReceivers(query, source, membership, &way)
-        case group.isIPv4 ? 1 : 58: return .delivered(to: "icmp")
-        case group.isIPv4 ? 2 : 0: return .delivered(to: "igmp")
-        default:
-            way.add("protocol", "no protocol of this stack has number \(query.ipProtocol)")
-            return .dropped(.protocolUnreachable)
-        }
+        let upper = IPProtocol(rawValue: query.ipProtocol)
+        if upper == .udp { return walkReceivers(query, source, membership, &way) }
+        if upper == (group.isIPv4 ? .icmpv4 : .icmpv6) { return .delivered(to: "icmp") }
+        if group.isIPv4, upper == .igmp { return .delivered(to: "igmp") }
+        way.add("protocol", "no protocol of this stack has number \(query.ipProtocol)")
+        return .dropped(.protocolUnreachable)
     }
 
     private func walkLinkFilter(_ group: IPAddress, _ port: SlotID, _ way: inout Explanation) -> Bool {
