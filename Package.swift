@@ -102,7 +102,8 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "ChimneySockets",
-            dependencies: ["ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"], swiftSettings: settings),
+            dependencies: ["ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"],
+            swiftSettings: settings),
         .testTarget(
             name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
             swiftSettings: settings),

@@ -37,7 +37,8 @@ let fuzzers: [Target] = [
     fuzzer(
         "VirtualStack",
         [
-            "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack",
+            "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyRouting",
+            "ChimneyStack",
             "ChimneyWire",
         ]),
 ]
