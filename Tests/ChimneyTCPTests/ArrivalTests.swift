@@ -247,6 +247,8 @@ import Testing
         #expect(script.hear(.ack, 0, pattern(10)) == [Sent(.ack, 0, ack: 10)])
         #expect(script.hear(.ack, 10, pattern(10)) == [Sent(.ack, 0, ack: 20)])
         #expect(script.hear(.ack, 20, pattern(10)).isEmpty)
+        _ = script.wait(.seconds(1))
+        #expect(script.hear(.ack, 30, pattern(10)) == [Sent(.ack, 0, ack: 40)], "and those after a silence")
     }
 
     @Test func anAckGoesAlongWithDataWhenThereIsSome() {

@@ -32,6 +32,7 @@ extension TCPConnection {
             }
         case .established, .finWait1, .finWait2, .closeWait, .closing, .lastAck: break
         }
+        if now - heardAt >= Self.quietTime { quickAcksLeft = UInt8(clamping: sharedSettings.value.quickAcks) }
         heardAt = now
         if let drop = checkSequence(&segment, at: now, shared: &shared, output: &output) { return drop }  // 1
         if segment.flags.contains(.rst) {  // 2
@@ -179,7 +180,8 @@ extension TCPConnection {
             snd.nxt = ack
             marks.remove(.probeIsOut)
         }
-        if ack >= snd.una {
+        // One that only comes along with data, while nothing of ours is under way, tells recovery nothing.
+        if ack > snd.una || (ack == snd.una && (isOutstanding || segment.options.sackCount > 0)) {
             var arrival = AckArrival(ack: ack)
             arrival.echo = segment.options.timestamps?.echo
             arrival.mayBeDuplicate =

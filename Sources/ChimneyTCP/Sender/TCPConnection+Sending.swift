@@ -11,7 +11,7 @@ extension TCPConnection {
         case .synSent, .synReceived:
             if marks.contains(.synDue) { sendSYN(at: now, to: &output) }
         case .established, .finWait1, .closeWait, .closing, .lastAck:
-            sendLost(at: now, to: &output)
+            if isOutstanding { sendLost(at: now, to: &output) }
             sendNew(at: now, to: &output)
         case .finWait2, .timeWait: break
         }
