@@ -101,7 +101,9 @@ extension TCPConnection {
     // MARK: - Silence
 
     /// Whether memory could be given back, because nothing needs it now.
-    var holdsMemory: Bool { sendBuffer.isEmpty && sendBuffer.holdsMemory && !isOutstanding }
+    var holdsMemory: Bool {
+        (sendBuffer.holdsMemory && sendBuffer.isEmpty && !isOutstanding) || reassembly.holdsMemory
+    }
 
     mutating func armKeepAlive(at now: Instant) {
         guard let keepAlive = sharedSettings.value.keepAlive else { return }

@@ -167,6 +167,8 @@ package struct Reassembly: ~Copyable {
 
     /// Gives memory back while there are no islands.
     package mutating func trim() { islands.releaseMemory() }
+    /// Whether memory could be given back.
+    package var holdsMemory: Bool { islands.isEmpty && islands.capacity > 0 }
 
     /// Drops everything, as one operation.
     package mutating func flush(budget: inout ReassemblyBudget) {
