@@ -143,11 +143,11 @@ import Testing
         #expect(script.drop == .duplicate && script.end.read(at: script.now) == pattern(10))
     }
 
-    @Test func aConnectionAtRestTakesLessThanAKibibyte() {
+    @Test func aConnectionAtRestTakes512BytesAndNothingElse() {
         print(
             "TCPConnection: \(MemoryLayout<TCPConnection>.size) bytes, LossRecovery: \(MemoryLayout<LossRecovery>.size)"
         )
-        #expect(MemoryLayout<TCPConnection>.size <= 640)
+        #expect(MemoryLayout<TCPConnection>.size <= 512)
         var script = Scripted.opened()
         script.write(1_000)
         script.hear(.ack, 0, ack: 1_000, pattern(100))
