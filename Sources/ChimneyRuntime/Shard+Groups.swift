@@ -37,6 +37,8 @@
         func reportMemberships(of cell: StackCell) {
             let name = cell.stack.name
             for event in cell.stack.takeMembershipEvents() { report(.membership(stack: name, event)) }
+            let missed = cell.stack.takeMissedMembershipEvents()
+            if missed > 0 { report(.membershipsMissed(stack: name, count: missed)) }
         }
     }
 #endif

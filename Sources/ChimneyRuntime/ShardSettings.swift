@@ -46,4 +46,6 @@ public enum StackEvent: Hashable, Sendable {
     case filterFailed(stack: String, interface: UInt32, errno: Int32)
     /// A group was joined or left, or what routers are told of it changed.
     case membership(stack: String, StackMembershipEvent)
+    /// So many further events of groups came at once, and were not kept.
+    case membershipsMissed(stack: String, count: Int)
 }

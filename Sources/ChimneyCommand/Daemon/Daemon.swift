@@ -97,7 +97,7 @@
                     log.warning(
                         "\(name)/\(stack.interfaceName(interface)): the device was not told which groups it is to let in: \(reason)"
                     )
-                case .membership:
+                case .membership, .membershipsMissed:
                     continue
                 }
             }

@@ -32,6 +32,10 @@ extension EventReport {
                 text:
                     "the device was not told which groups to let in: \(Sentence.of(LinkDriverError.failed(errno: code)))"
             )
+        case .membershipsMissed(let stack, let count):
+            self.init(
+                seconds: now, stack: stack, interface: "", kind: "missed",
+                text: "\(count) further events of groups came at once and were not kept")
         case .membership(let stack, let event):
             self.init(event, stack: stack, interface: name(event.interface.rawValue, stack))
         }

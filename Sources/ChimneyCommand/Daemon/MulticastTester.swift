@@ -32,7 +32,7 @@ struct MulticastTester {
         var sentCount = 0
 
         /// When the datagram after those sent is due.
-        var nextAt: Instant { startedAt + .nanoseconds(Int64(Double(sentCount) / perSecond * 1e9)) }
+        var nextAt: Instant { startedAt + .fractionalSeconds(Double(sentCount) / perSecond) }
     }
 
     let port: UInt16

@@ -124,6 +124,12 @@ extension StatisticsReport {
                 Counter("icmpErrorsSent", counters.icmpErrorsSent, "ICMP errors sent"),
                 Counter(
                     "icmpErrorsSuppressed", counters.icmpErrorsSuppressed, "ICMP errors held back by the rate limit"),
+                Counter(
+                    "membershipMessagesUnsent", counters.membershipMessagesUnsent,
+                    "reports about groups for which there was no buffer"),
+                Counter(
+                    "multicastCopiesMissed", counters.multicastCopiesMissed,
+                    "copies for further receivers for which there was no buffer"),
             ],
             held: conservation.heldByLedger, isConserved: conservation.isKept)
     }

@@ -46,6 +46,12 @@ public struct HostMemberships<Address: InternetAddress>: ~Copyable {
         set { sockets.sourceSpecificGroups = newValue }
     }
 
+    /// A socket that the bound of the stack does not hold back: the one of the stack's own groups.
+    public var exemptSocket: UInt32? {
+        get { sockets.exemptSocket }
+        set { sockets.exemptSocket = newValue }
+    }
+
     /// How many groups sockets are in, each counted for each socket and interface.
     public var count: Int { sockets.count }
     /// How many sources all filters of sockets have together.
@@ -159,6 +165,11 @@ public struct HostMemberships<Address: InternetAddress>: ~Copyable {
     /// The sockets that are in the datagram's group and have its port, with their filters, in the order of joining; for showing them.
     public func members(of datagram: GroupDatagram<Address>) -> [(socket: UInt32, filter: SourceFilter<Address>)] {
         sockets.members(of: datagram)
+    }
+
+    /// Whether a socket is in a group on an interface.
+    public func isMember(_ socket: UInt32, of group: Address, on interface: UInt32) -> Bool {
+        sockets.admits(Address(bits: 0), to: group, on: interface, socket: socket) != nil
     }
 
     /// Whether a socket's filter for a group admits a source, or `nil` when the socket is not in it.

@@ -46,6 +46,9 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
     @specialized(where Address == IPv6Address)
     package mutating func detach(_ interface: UInt32) {
         guard let position = position(of: interface) else { return }
+        for group in memberships.groups(on: interface) {
+            output.changes.append(GroupNews(interface: interface, group: group, kind: .left))
+        }
         memberships.detach(interface)
         _ = machines.remove(links[position].place)
         links.remove(at: position)
@@ -85,7 +88,12 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
         _ settings: MembershipSettings<Address>, of interface: UInt32, at now: Instant
     ) {
         guard let position = position(of: interface) else { return }
-        machines[links[position].place].configure(settings, at: now, output: &reports)
+        let place = links[position].place
+        machines[place].configure(settings, at: now, output: &reports)
+        // What was not reported before and is now is told as if it were new.
+        for group in memberships.groups(on: interface) where !machines[place].knows(group) {
+            machines[place].filterChanged(.mode(to: memberships.filter(of: group, on: interface)), of: group, at: now)
+        }
         settle(position, at: now)
     }
 
@@ -146,7 +154,11 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
             GroupNews(
                 interface: interface, group: group,
                 kind: isJoined == wasJoined ? .filterChanged : isJoined ? .joined : .left))
-        machines[links[position].place].filterChanged(change, of: group, at: now)
+        let place = links[position].place
+        // A group that the machine had no room for, or did not report, begins with all that is wanted of it.
+        let isNews = wasJoined && isJoined && !machines[place].knows(group)
+        let told = isNews ? .mode(to: memberships.filter(of: group, on: interface)) : change
+        machines[place].filterChanged(told, of: group, at: now)
         settle(position, at: now)
     }
 

@@ -36,6 +36,13 @@ package struct OutputList<Element> {
         return elements[taken]
     }
 
+    /// How many were not kept since it was last asked.
+    @inlinable
+    package mutating func takeMissed() -> Int {
+        defer { missed = 0 }
+        return missed
+    }
+
     /// Puts one at the end.
     @inlinable
     package mutating func append(_ element: Element) { elements.append(element) }

@@ -232,7 +232,7 @@ extension VirtualStack {
         for address in ports[port].ipv6Addresses { try? removeAddress(address.address, from: index, at: now) }
         detachDiscovery(port)
         ports[port].ipv6 = mode
-        groupLinkChanged(port)
+        listenerLinkChanged(port)
         startIPv6(port)
         guard mode != .off else { return rebuildLocal() }
         for address in given {

@@ -59,28 +59,33 @@ extension VirtualStack {
         _ query: FlowQuery, _ source: IPAddress, _ membership: GroupStanding, _ way: inout Explanation
     ) -> Explanation.Verdict {
         let port = query.destinationPort
-        guard !membership.members.isEmpty else {
+        let index = query.arrivesOn?.rawValue ?? 0
+        let sender = Endpoint(source, query.sourcePort, zone: source.mapped.isLinkScoped ? index : 0)
+        let target = Endpoint(query.destination, port, zone: query.destination.mapped.isLinkScoped ? index : 0)
+        let takers = membership.receivers.compactMap { taker($0, sender, target) }
+        if membership.members.isEmpty, takers.isEmpty {
             way.add("socket", "no socket that joined the group has port \(port)")
-            return .dropped(.multicastNoReceiver)
         }
-        var takers = 0
-        var isAnyFull = false
-        for member in membership.members {
+        for member in membership.members where way.steps.count < Self.stepsMax {
             let place = Int(member.socket) - Int(Self.firstSocketNumber)
             guard place >= 0, let id = sockets.first(from: place), Int(id.index) == place else { continue }
-            let verdict = member.admits ? "admits" : "refuses"
-            let isFull =
-                sockets[id].queue.byteCount >= sockets[id].queueBytesMax
-                || sockets[id].queue.count >= sockets[id].queuePacketsMax
-            if member.admits { takers += 1 }
-            if member.admits, isFull { isAnyFull = true }
-            guard way.steps.count < Self.stepsMax else { continue }
             let state = "\(sockets[id].queue.count) of at most \(sockets[id].queuePacketsMax) datagrams wait"
+            let verdict = member.admits ? "admits" : "refuses"
             way.add("socket", "\(sockets[id].local), \(member.filter), \(verdict) \(source); \(state)")
         }
-        guard takers > 0 else { return .dropped(.multicastSourceFiltered) }
-        if isAnyFull, takers == 1 { return .dropped(.socketBufferFull) }
-        return .delivered(to: takers == 1 ? "udp port \(port)" : "\(takers) sockets on udp port \(port)")
+        guard !takers.isEmpty else {
+            if membership.isRefused { return .dropped(.multicastSourceFiltered) }
+            if !membership.members.isEmpty {
+                way.add("socket", "bound to another address, or connected to another peer")
+            }
+            return .dropped(.multicastNoReceiver)
+        }
+        let open = takers.filter { id in
+            sockets[id].queue.byteCount < sockets[id].queueBytesMax
+                && sockets[id].queue.count < sockets[id].queuePacketsMax
+        }
+        guard !open.isEmpty else { return .dropped(.socketBufferFull) }
+        return .delivered(to: open.count == 1 ? "udp port \(port)" : "\(open.count) sockets on udp port \(port)")
     }
 
     /// The most steps of an explanation; further sockets are counted in the verdict alone.
@@ -93,15 +98,22 @@ private struct GroupStanding {
     var filter: String
     var admits: Bool
     var members: [(socket: UInt32, filter: String, admits: Bool)]
+    /// The sockets that the datagram reaches, and whether another one's filter refuses it.
+    var receivers: [UInt32]
+    var isRefused: Bool
 }
 
 extension HostMemberships {
     fileprivate borrowing func standing(_ datagram: GroupDatagram<Address>) -> GroupStanding {
         let merged = filter(of: datagram.group, on: datagram.interface)
+        var walk = receivers(of: datagram)
+        var reached: [UInt32] = []
+        while let socket = next(&walk) { reached.append(socket) }
         return GroupStanding(
             isJoined: isJoined(datagram.group, on: datagram.interface), filter: merged.sentence,
             admits: merged.admits(datagram.source),
-            members: members(of: datagram).map { ($0.socket, $0.filter.sentence, $0.filter.admits(datagram.source)) })
+            members: members(of: datagram).map { ($0.socket, $0.filter.sentence, $0.filter.admits(datagram.source)) },
+            receivers: reached, isRefused: hasReceiverRefusing(datagram))
     }
 }
 

@@ -124,7 +124,7 @@ extension VirtualStack {
         of group: IPAddress, on choice: InterfaceChoice = .route, as member: GroupMember
     ) throws(GroupError) -> GroupFilter {
         let number = try number(of: member)
-        let index = ports[try port(for: group, choice, member)].index.rawValue
+        let index = ports[try knownPort(for: group, choice, member)].index.rawValue
         do throws(MembershipError) {
             switch group {
             case .v4(let group):
@@ -140,7 +140,7 @@ extension VirtualStack {
         for group: IPAddress, on choice: InterfaceChoice = .route, as member: GroupMember
     ) throws(GroupError) -> InterfaceIndex {
         _ = try number(of: member)
-        return ports[try port(for: group, choice, member)].index
+        return ports[try knownPort(for: group, choice, member)].index
     }
 
     /// What a member is in: of each family in the order of joining, IPv4 first.
@@ -190,6 +190,14 @@ private enum GroupRequest {
     case join, leave, joinSource, leaveSource, block, unblock
     case setFilter(FilterMode)
 
+    /// Whether a membership may begin by it.
+    var mayJoin: Bool {
+        switch self {
+        case .join, .joinSource, .setFilter: true
+        case .leave, .leaveSource, .block, .unblock: false
+        }
+    }
+
     func call<Address>(_ sources: [Address]) -> GroupCall<Address> {
         switch (self, sources.first) {
         case (.joinSource, let source?): .joinSource(source)
@@ -226,7 +234,8 @@ extension VirtualStack {
     ) throws(GroupError) {
         beginRound(at: now)
         let number = try number(of: member)
-        let port = try port(for: group, choice, member)
+        let port = request.mayJoin ? try port(for: group, choice, member) : try knownPort(for: group, choice, member)
+        if group.isIPv4 == false, ports[port].ipv6 == .off, request.mayJoin { throw .ipv6Disabled }
         let index = ports[port].index.rawValue
         takeUpGroups(member)
         do throws(MembershipError) {
@@ -274,6 +283,25 @@ extension VirtualStack {
         settleGroups()
     }
 
+    /// The interface of a membership that there is: without another choice the first on which the member is in the group.
+    private mutating func knownPort(
+        for group: IPAddress, _ choice: InterfaceChoice, _ member: GroupMember
+    ) throws(GroupError) -> SlotID {
+        guard choice == .route else { return try port(for: group, choice, member) }
+        let number = try number(of: member)
+        for position in 0..<ports.count {
+            let id = ports.id(at: position)
+            let index = ports[id].index.rawValue
+            let isMember =
+                switch group {
+                case .v4(let group): ipv4Groups.memberships.isMember(number, of: group, on: index)
+                case .v6(let group): ipv6Groups.memberships.isMember(number, of: group, on: index)
+                }
+            if isMember { return id }
+        }
+        return try port(for: group, choice, member)
+    }
+
     /// The interface on which a group is meant.
     private mutating func port(
         for group: IPAddress, _ choice: InterfaceChoice, _ member: GroupMember
@@ -289,15 +317,16 @@ extension VirtualStack {
             port = found
         case .route: port = try routedPort(for: group, member)
         }
-        if case .v6 = group, ports[port].ipv6 == .off { throw .ipv6Disabled }
         return port
     }
 
     /// The interface that packets of a member to a group leave by.
     private mutating func routedPort(for group: IPAddress, _ member: GroupMember) throws(GroupError) -> SlotID {
         var fib: UInt16 = 0
+        var zone: UInt32 = 0
         if case .socket(let id) = member {
             fib = sockets[id.slot].fib
+            zone = sockets[id.slot].local.zone
             if let chosen = sockets[id.slot].options.multicastInterface, let port = ports.position(of: chosen) {
                 return port
             }
@@ -305,7 +334,7 @@ extension VirtualStack {
         do throws(RouteFailure) {
             switch group {
             case .v4(let group): return try path(to: group, fib: fib).port
-            case .v6(let group): return try path(to: group, fib: fib).port
+            case .v6(let group): return try path(to: group, zone: group.isLinkScoped ? zone : 0, fib: fib).port
             }
         } catch { throw .noInterface(group) }
     }

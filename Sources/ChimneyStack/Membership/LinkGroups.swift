@@ -13,6 +13,9 @@ struct LinkGroups: ~Copyable {
     private var told: Told?
     /// Groups the filter had no room for, for each of which it lets all groups in.
     private var unfilteredCount = 0
+    /// How often each group was joined for no IP group, and all groups were wanted: only that can be undone.
+    private var protocolGroups: [MACAddress: Int] = [:]
+    private var allMulticastWishes = 0
 
     /// The most changes kept; beyond them the device is told the difference.
     private static var changesMax: Int { 256 }
@@ -55,19 +58,24 @@ struct LinkGroups: ~Copyable {
 
     mutating func join(_ mac: MACAddress) throws(LinkFilterError) -> Bool {
         try filter.join(mac, changes: &changes)
+        protocolGroups[mac, default: 0] += 1
         return hasNews()
     }
 
     mutating func leave(_ mac: MACAddress) throws(LinkFilterError) -> Bool {
+        guard let count = protocolGroups[mac] else { throw .notMember(mac) }
         try filter.leave(mac, changes: &changes)
+        protocolGroups[mac] = count > 1 ? count - 1 : nil
         return hasNews()
     }
 
     mutating func setAllMulticast(_ wanted: Bool) -> Bool {
         if wanted {
             filter.wantAllMulticast(changes: &changes)
-        } else {
+            allMulticastWishes += 1
+        } else if allMulticastWishes > 0 {
             filter.dropAllMulticast(changes: &changes)
+            allMulticastWishes -= 1
         }
         return hasNews()
     }

@@ -136,12 +136,15 @@ extension VirtualStack {
         settleGroups()
     }
 
-    /// Hands over what happened to groups since the last call, oldest first; beyond 256 the rest is not kept.
+    /// Hands over what happened to groups since the last call, oldest first; beyond 256 the rest is counted alone: ``takeMissedMembershipEvents()``.
     public mutating func takeMembershipEvents() -> [StackMembershipEvent] {
         var events: [StackMembershipEvent] = []
         while let event = membershipNews.next() { events.append(event) }
         return events
     }
+
+    /// How many events were not kept since the last call.
+    public mutating func takeMissedMembershipEvents() -> Int { membershipNews.takeMissed() }
 
     /// Whether ``takeMembershipEvents()`` has anything to hand over.
     public var hasMembershipEvents: Bool { !membershipNews.isEmpty }

@@ -10,6 +10,8 @@ extension VirtualStack {
     mutating func startGroups() {
         ipv4Groups.memberships.sourceSpecificGroups = settings.igmp.sourceSpecificRanges
         ipv6Groups.memberships.sourceSpecificGroups = settings.mld.sourceSpecificRanges
+        ipv4Groups.memberships.exemptSocket = Self.stackNumber
+        ipv6Groups.memberships.exemptSocket = Self.stackNumber
         try? ipv4Groups.memberships.setBounds(membershipsMax: .max, of: Self.stackNumber)
         try? ipv6Groups.memberships.setBounds(membershipsMax: .max, of: Self.stackNumber)
         attachGroups(loopback, igmp: nil, mld: nil)
@@ -37,14 +39,21 @@ extension VirtualStack {
         let index = ports[port].index.rawValue
         ipv4Groups.detach(index)
         ipv6Groups.detach(index)
+        settleGroups()
         filterNews.removeAll { $0 == ports[port].index }
     }
 
-    /// The link went up or down, or the interface began or ceased to speak IPv6.
+    /// The link went up or down.
     mutating func groupLinkChanged(_ port: SlotID) {
         guard port != loopback else { return }
         let index = ports[port].index.rawValue
         if ports[port].isUp { ipv4Groups.linkWentUp(index, at: now) } else { ipv4Groups.linkWentDown(index, at: now) }
+        listenerLinkChanged(port)
+    }
+
+    /// The same for MLD alone.
+    mutating func listenerLinkChanged(_ port: SlotID) {
+        let index = ports[port].index.rawValue
         if speaksMLD(port) { ipv6Groups.linkWentUp(index, at: now) } else { ipv6Groups.linkWentDown(index, at: now) }
         settleGroups()
     }
@@ -78,7 +87,9 @@ extension VirtualStack {
         let index = ports[port].index.rawValue
         let before = ports[port].ownGroups
         for group in wanted where !ports[port].ownGroups.contains(group) {
-            try? ipv6Groups.perform(.join, of: group, on: index, socket: Self.stackNumber, at: now)
+            // Nothing bounds the stack's own socket but the number of places; what fails is tried again with the next address.
+            guard (try? ipv6Groups.perform(.join, of: group, on: index, socket: Self.stackNumber, at: now)) != nil
+            else { continue }
             ports[port].ownGroups.append(group)
         }
         for group in before where !wanted.contains(group) {

@@ -52,7 +52,7 @@ extension VirtualStack {
 
     /// The socket of a number, when its address and its peer admit the datagram too.
     @inline(__always)
-    private func taker(_ number: UInt32, _ source: Endpoint, _ destination: Endpoint) -> SlotID? {
+    func taker(_ number: UInt32, _ source: Endpoint, _ destination: Endpoint) -> SlotID? {
         guard number >= Self.firstSocketNumber else { return nil }
         let place = Int(number &- Self.firstSocketNumber)
         guard let id = sockets.first(from: place), Int(id.index) == place, sockets[id].takes(destination) else {

@@ -304,7 +304,7 @@ extension VirtualStack {
         path.loops = path.isGroup && options.multicastLoops
         // Scope 1 is the interface's own (RFC 4291 §2.7).
         let isOwn = !path.destination.isIPv4 && path.destination.mapped.multicastScope <= 1
-        path.staysInside = path.isGroup && (isOwn || options.multicastTimeToLive == 0)
+        path.staysInside = path.isGroup && (isOwn || options.multicastTimeToLive == 0 || path.port == loopback)
         path.isSpecial = path.isLocal || path.loops || path.staysInside
         path.identification = UInt16(truncatingIfNeeded: random.next())
         // A label drawn for each path tells its flows apart, and says nothing else (RFC 6437 §3).
@@ -443,6 +443,7 @@ extension VirtualStack {
 
     /// The zone of an address to bind to: where only its link gives it a meaning, that of an interface that has it.
     private func zone(ofOwn endpoint: Endpoint) -> UInt32 {
+        if !endpoint.isIPv4, endpoint.mapped.isMulticast { return endpoint.mapped.isLinkScoped ? endpoint.zone : 0 }
         guard endpoint.mapped.isLinkLocal else { return 0 }
         guard endpoint.zone == 0, let owner = owner(of: endpoint.mapped) else { return endpoint.zone }
         return ports[owner].index.rawValue

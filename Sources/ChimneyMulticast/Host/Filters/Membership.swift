@@ -125,7 +125,8 @@ extension SocketMemberships {
         try open(socket)
         guard sockets[Int(socket)].count < membershipsMax else { throw .tooManyMemberships(max: membershipsMax) }
         // A place is a number below 2^31, whatever the limits say.
-        let stackMax = min(limits.membershipsPerStackMax, Int(Int32.max) - limits.socketsMax)
+        let placesMax = Int(Int32.max) - limits.socketsMax
+        let stackMax = socket == exemptSocket ? placesMax : min(limits.membershipsPerStackMax, placesMax)
         guard count < stackMax else { throw .tooManyMembershipsInStack(max: stackMax) }
         let place = take(Membership(filter: filter, group: group, interface: interface, socket: socket))
         places.insert(place, hash: hash(group, interface, socket))

@@ -18,6 +18,8 @@ public struct SocketMemberships<Address: InternetAddress>: ~Copyable {
     public var limits: MembershipLimits
     /// Groups that are joined source by source only (RFC 4607); 232.0.0.0/8 and ff3x::/32 belong here.
     public var sourceSpecificGroups: [Prefix<Address>] = []
+    /// A socket that the bound of the stack does not hold back: the one of the stack's own groups.
+    public var exemptSocket: UInt32?
 
     /// Nobody has joined anything.
     public init(limits: MembershipLimits = MembershipLimits(), using random: inout StackRandom) {

@@ -62,12 +62,12 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
         settings: MembershipSettings<Address> = .init(), mtu: Int = 1_500, isUp: Bool = true,
         using random: inout StackRandom
     ) {
-        self.settings = settings
+        self.settings = settings.withinBounds
         self.mtu = mtu
         self.isUp = isUp
         version = settings.pinnedVersion ?? .v3
-        places = FlowTable(flowsMax: settings.groupsMax, using: &random)
-        timers = TimerWheel(timersMax: settings.groupsMax)
+        places = FlowTable(flowsMax: self.settings.groupsMax, using: &random)
+        timers = TimerWheel(timersMax: self.settings.groupsMax)
     }
 
     /// How often each change is told now.
@@ -97,7 +97,8 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     @specialized(where Address == IPv4Address)
     @specialized(where Address == IPv6Address)
     package mutating func filterChanged(_ change: FilterChange<Address>, of group: Address, at now: Instant) {
-        guard settings.isReported(group) else { return }
+        // What was told once is also told to be left, whatever the settings say since.
+        guard settings.isReported(group) || knows(group) else { return }
         guard let place = place(of: group) else {
             counters.unreported += 1
             return
@@ -127,6 +128,9 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
         slots[place].isNew = true
         setChangeDue(gather(at: now), of: place)
     }
+
+    /// Whether routers are told of a group, or are still told that it is left.
+    package func knows(_ group: Address) -> Bool { knownPlace(of: group) != nil }
 
     /// The link is there, again or for the first time: all groups are told as if they were new.
     ///
@@ -179,7 +183,7 @@ package struct InterfaceMachine<Address: MembershipAddress>: ~Copyable {
     ) {
         let before = robustness
         let groupsMax = settings.groupsMax
-        settings = new
+        settings = new.withinBounds
         settings.groupsMax = groupsMax
         if robustness != before { output.events.appendNews(.robustnessChanged(to: robustness)) }
         followQueriers(at: now, output: &output)

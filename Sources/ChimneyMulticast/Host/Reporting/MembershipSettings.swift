@@ -51,6 +51,17 @@ public struct MembershipSettings<Address: MembershipAddress>: Hashable, Sendable
         return (0xFF30...0xFF3F).map { Prefix(Address(bits: Bits(truncatingIfNeeded: $0) << 112), length: 32) }
     }
 
+    /// The settings with bounds that can be counted with, whatever was asked for.
+    var withinBounds: Self {
+        var settings = self
+        settings.groupsMax = min(max(groupsMax, 0), 1 << 30)
+        settings.groupsPerAnswerMax = min(max(groupsPerAnswerMax, 1), 1 << 30)
+        settings.pendingSourcesMax = max(pendingSourcesMax, 0)
+        settings.askedSourcesMax = max(askedSourcesMax, 0)
+        settings.askedSourcesTotalMax = max(askedSourcesTotalMax, 0)
+        return settings
+    }
+
     /// Whether only sources of the group can be joined.
     public func isSourceSpecific(_ group: Address) -> Bool {
         sourceSpecificRanges.contains { $0.contains(group) }
