@@ -24,8 +24,10 @@
         public func join(
             _ group: IPAddress, from source: IPAddress? = nil, on interface: InterfaceChoice = .route
         ) async throws(UDPError) -> InterfaceIndex {
-            try await change(group, on: interface) { stack, choice, member, now throws(GroupError) in
-                try stack.join(group, from: source, on: choice, as: member, at: now)
+            try await change { stack, member, now throws(GroupError) in
+                let index = try stack.interface(for: group, on: interface, as: member)
+                try stack.join(group, from: source, on: .index(index), as: member, at: now)
+                return index
             }
         }
 
@@ -38,8 +40,8 @@
         public func leave(
             _ group: IPAddress, from source: IPAddress? = nil, on interface: InterfaceChoice = .route
         ) async throws(UDPError) {
-            try await change(group, on: interface) { stack, choice, member, now throws(GroupError) in
-                try stack.leave(group, from: source, on: choice, as: member, at: now)
+            try await change { stack, member, now throws(GroupError) in
+                try stack.leave(group, from: source, on: interface, as: member, at: now)
             }
         }
 
@@ -49,8 +51,8 @@
         public func block(
             _ source: IPAddress, of group: IPAddress, on interface: InterfaceChoice = .route
         ) async throws(UDPError) {
-            try await change(group, on: interface) { stack, choice, member, now throws(GroupError) in
-                try stack.block(source, of: group, on: choice, as: member, at: now)
+            try await change { stack, member, now throws(GroupError) in
+                try stack.block(source, of: group, on: interface, as: member, at: now)
             }
         }
 
@@ -60,8 +62,8 @@
         public func unblock(
             _ source: IPAddress, of group: IPAddress, on interface: InterfaceChoice = .route
         ) async throws(UDPError) {
-            try await change(group, on: interface) { stack, choice, member, now throws(GroupError) in
-                try stack.unblock(source, of: group, on: choice, as: member, at: now)
+            try await change { stack, member, now throws(GroupError) in
+                try stack.unblock(source, of: group, on: interface, as: member, at: now)
             }
         }
 
@@ -73,8 +75,8 @@
         public func setFilter(
             _ filter: GroupFilter, of group: IPAddress, on interface: InterfaceChoice = .route
         ) async throws(UDPError) {
-            try await change(group, on: interface) { stack, choice, member, now throws(GroupError) in
-                try stack.setFilter(filter, of: group, on: choice, as: member, at: now)
+            try await change { stack, member, now throws(GroupError) in
+                try stack.setFilter(filter, of: group, on: interface, as: member, at: now)
             }
         }
 
@@ -155,21 +157,17 @@
             }
         }
 
-        /// One change of a membership, on the interface that is meant.
-        @discardableResult
-        private func change(
-            _ group: IPAddress, on interface: InterfaceChoice,
+        /// One change of a membership.
+        private func change<Value: Sendable>(
             _ body:
                 @escaping @Sendable (
-                    _ stack: inout VirtualStack, _ choice: InterfaceChoice, _ member: GroupMember, _ now: Instant
-                ) throws(GroupError) -> Void
-        ) async throws(UDPError) -> InterfaceIndex {
+                    _ stack: inout VirtualStack, _ member: GroupMember, _ now: Instant
+                ) throws(GroupError) -> Value
+        ) async throws(UDPError) -> Value {
             try await onShard { [id] cell throws(UDPError) in
                 cell.touch()
                 do throws(GroupError) {
-                    let index = try cell.stack.interface(for: group, on: interface, as: .socket(id))
-                    try body(&cell.stack, .index(index), .socket(id), cell.shard.now)
-                    return index
+                    return try body(&cell.stack, .socket(id), cell.shard.now)
                 } catch {
                     throw UDPError(error)
                 }

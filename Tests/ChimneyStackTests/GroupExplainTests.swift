@@ -56,6 +56,87 @@ import Testing
         #expect(both.recentDrops.isEmpty && !one.recentDrops.isEmpty)
     }
 
+    private func member(_ segment: Segment, at address: IPAddress? = nil) throws -> SocketID {
+        let socket = try segment.right.openUDP()
+        var options = UDPOptions()
+        options.sharesAddress = true
+        segment.right.setOptions(options, of: socket)
+        try segment.right.bind(socket, to: address.map { Endpoint($0, 5_000) } ?? Endpoint(port: 5_000))
+        return socket
+    }
+
+    private func join(_ segment: Segment, _ socket: SocketID) throws {
+        try segment.right.join(
+            segment.family.channel(1), on: .index(segment.rightIndex), as: .socket(socket), at: segment.now)
+    }
+
+    @Test(arguments: Family.allCases)
+    func socketsBoundOrConnectedElsewhereAreNoReceivers(_ family: Family) throws {
+        let segment = try Segment(family)
+        let (connected, bound) = (try member(segment), try member(segment, at: family.channel(2)))
+        for socket in [connected, bound] { try join(segment, socket) }
+        try segment.right.connect(connected, to: Endpoint(family.host(0, 9), 1_000))
+        segment.pass(.seconds(9))
+        let (none, died) = verdict(segment, family.channel(1), from: family.left)
+        #expect(died == .multicastNoReceiver && none.verdict == .dropped(.multicastNoReceiver))
+        #expect(none.steps.last?.finding == "bound to another address, or connected to another peer")
+        // The port of the sender counts, too: Handmade sends from 1000.
+        var query = FlowQuery(to: family.channel(1))
+        (query.source, query.arrivesOn) = (family.host(0, 9), segment.rightIndex)
+        (query.sourcePort, query.destinationPort) = (1_000, 5_000)
+        #expect(segment.right.explain(query).verdict == .delivered(to: "udp port 5000"))
+        query.sourcePort = 1_001
+        #expect(segment.right.explain(query).verdict == .dropped(.multicastNoReceiver))
+        query.destination = family.channel(2)
+        query.sourcePort = 1_000
+        #expect(segment.right.explain(query).verdict == .dropped(.linkGroupNotJoined))
+        try segment.right.join(
+            family.channel(2), on: .index(segment.rightIndex), as: .socket(bound), at: segment.now)
+        #expect(segment.right.explain(query).verdict == .delivered(to: "udp port 5000"))
+        segment.check()
+    }
+
+    @Test(arguments: Family.allCases)
+    func socketThatWantsAllGroupsIsAReceiverOfThoseThatOthersJoined(_ family: Family) throws {
+        let segment = try Segment(family)
+        let greedy = try member(segment)
+        var options = UDPOptions()
+        options.sharesAddress = true
+        options.receivesAllGroups = true
+        segment.right.setOptions(options, of: greedy)
+        try segment.right.join(
+            family.channel(1), on: .index(segment.rightIndex), as: .administrator, at: segment.now)
+        let (alone, died) = verdict(segment, family.channel(1), from: family.left)
+        #expect(died == nil && alone.verdict == .delivered(to: "udp port 5000"))
+        #expect(!alone.steps.contains { $0.finding.hasPrefix("no socket") })
+        try join(segment, try member(segment))
+        #expect(
+            verdict(segment, family.channel(1), from: family.left).0.verdict
+                == .delivered(to: "2 sockets on udp port 5000"))
+        #expect(segment.right.receiveAll(greedy).count == 2)
+        segment.check()
+    }
+
+    @Test(arguments: Family.allCases)
+    func fullSocketIsTheVerdictOnlyWhereNoReceiverHasRoom(_ family: Family) throws {
+        var settings = StackSettings()
+        settings.socketReceivePacketsMax = 1
+        let segment = try Segment(family, rightSettings: settings)
+        let (first, second) = (try member(segment), try member(segment))
+        for socket in [first, second] { try join(segment, socket) }
+        func explain() -> (Explanation.Verdict, DropReason?) {
+            let (explanation, died) = verdict(segment, family.channel(1), from: family.left)
+            return (explanation.verdict, died)
+        }
+        #expect(explain() == (.delivered(to: "2 sockets on udp port 5000"), nil))
+        #expect(segment.right.receiveAll(first).count == 1)
+        // The copy of the second dies, and the first has its own.
+        #expect(explain() == (.delivered(to: "udp port 5000"), .socketBufferFull))
+        #expect(segment.right.receivableCount(first) == 1)
+        #expect(explain() == (.dropped(.socketBufferFull), .socketBufferFull))
+        segment.check()
+    }
+
     @Test func sourcesAreNamedUpToAFew() throws {
         let segment = try Segment(.ipv4)
         let sources = (1...6).map { Family.ipv4.host(0, UInt8($0)) }

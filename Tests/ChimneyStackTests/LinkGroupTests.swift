@@ -90,6 +90,26 @@ import Testing
         #expect(changes(segment) == [.promiscuous(false)])
     }
 
+    @Test func whatIPGroupsWantOfTheLinkIsNotTheOperatorsToUndo() throws {
+        let segment = try Segment(.ipv4)
+        let (index, now, group) = (segment.rightIndex, segment.now, Family.ipv4.channel(1))
+        let shared = MACAddress(bits: Family.ipv4.mac(group))
+        try segment.right.join(group, on: .index(index), as: .administrator, at: now)
+        _ = changes(segment)
+        #expect(throws: LinkGroupError.filter(.notMember(shared))) { try segment.right.leaveLink(shared, on: index) }
+        for _ in 0..<2 { try segment.right.joinLink(shared, on: index) }
+        for _ in 0..<2 { try segment.right.leaveLink(shared, on: index) }
+        #expect(throws: LinkGroupError.filter(.notMember(shared))) { try segment.right.leaveLink(shared, on: index) }
+        #expect(changes(segment) == [])
+        // The other way round: the group is left, and the operator's member stays.
+        try segment.right.joinLink(shared, on: index)
+        try segment.right.leave(group, on: .index(index), as: .administrator, at: now)
+        #expect(changes(segment) == [])
+        try segment.right.leaveLink(shared, on: index)
+        #expect(changes(segment) == [.refuse(shared)])
+        segment.check()
+    }
+
     @Test func deviceThatWasOpenedAnewIsToldEverything() throws {
         let segment = try Segment(.ipv4)
         try segment.right.setPromiscuous(true, on: segment.rightIndex)

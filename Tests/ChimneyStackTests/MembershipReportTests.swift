@@ -367,6 +367,42 @@ import Testing
     }
 
     @Test(arguments: Family.allCases)
+    func interfaceThatGoesAnnouncesThatItsGroupsAreLeft(_ family: Family) throws {
+        let segment = try quiet(family)
+        try join(segment, family.channel(1))
+        let groups = try #require(segment.multicast(on: segment.rightIndex)).groups.map(\.group)
+        #expect(groups.contains(family.channel(1)))
+        _ = segment.right.takeMembershipEvents()
+        try segment.right.detach(segment.rightIndex, at: segment.now)
+        let events = segment.right.takeMembershipEvents()
+        #expect(Set(events.map(\.kind)) == Set(groups.map { .left($0) }) && events.count == groups.count)
+        #expect(events.allSatisfy { $0.interface == segment.rightIndex && $0.at == segment.now })
+        let hasNews = segment.right.hasFilterChanges
+        #expect(!hasNews, "there is no device to be told")
+        segment.check()
+    }
+
+    @Test func switchingIPv6IsNothingToIGMP() throws {
+        let segment = try quiet(.ipv6)
+        let (ours, other) = (Family.ipv6.channel(1), Family.ipv4.channel(1))
+        try segment.right.addAddress(Family.ipv4.right, to: segment.rightIndex, at: segment.now)
+        try join(segment, ours)
+        try join(segment, other)
+        ask(segment, .query(.ipv4, robustness: 5))
+        _ = listen(segment, .seconds(20))
+        try segment.right.setIPv6(.off, on: segment.rightIndex, at: segment.now)
+        #expect(told(segment, .seconds(9)).isEmpty)
+        try segment.right.setIPv6(.manual, on: segment.rightIndex, at: segment.now)
+        let again = told(segment, .seconds(9)).joined()
+        #expect(again.contains("toExclude \(ours) []"))
+        #expect(!again.contains { $0.contains("\(other)") })
+        // What the querier said still stands.
+        try leave(segment, other)
+        #expect(told(segment, .seconds(20)) == .init(repeating: ["toInclude \(other) []"], count: 5))
+        segment.check()
+    }
+
+    @Test(arguments: Family.allCases)
     func reportsThatFindNoBufferAreCountedAndRepeated(_ family: Family) throws {
         let pool = PacketPool(packetsMax: 64, largeMax: 0)
         let segment = try Segment(family, pool: pool)
@@ -397,6 +433,26 @@ import Testing
         #expect(!hasMore)
         segment.check()
     }
+
+    @Test(arguments: Family.allCases)
+    func eventsThatAreNotTakenAreCountedBeyondTheirBound(_ family: Family) throws {
+        let segment = try quiet(family)
+        _ = segment.right.takeMembershipEvents()
+        #expect(missed(segment) == 0)
+        for _ in 0..<150 {
+            try join(segment, family.channel(1))
+            try leave(segment, family.channel(1))
+        }
+        #expect(missed(segment) == 44)
+        #expect(missed(segment) == 0)
+        let events = segment.right.takeMembershipEvents()
+        #expect(events.count == 256 && events.first?.kind == .joined(family.channel(1)))
+        try join(segment, family.channel(1))
+        #expect(segment.right.takeMembershipEvents().count == 1 && missed(segment) == 0)
+        segment.check()
+    }
+
+    private func missed(_ segment: Segment) -> Int { segment.right.takeMissedMembershipEvents() }
 }
 
 extension MulticastSnapshot {

@@ -155,8 +155,11 @@ package struct MulticastHost<Address: MembershipAddress>: ~Copyable {
                 interface: interface, group: group,
                 kind: isJoined == wasJoined ? .filterChanged : isJoined ? .joined : .left))
         let place = links[position].place
+        let isKnown = machines[place].knows(group)
+        // Of a group that routers were never told of, they need not hear that it is left.
+        guard isJoined || isKnown else { return }
         // A group that the machine had no room for, or did not report, begins with all that is wanted of it.
-        let isNews = wasJoined && isJoined && !machines[place].knows(group)
+        let isNews = wasJoined && !isKnown
         let told = isNews ? .mode(to: memberships.filter(of: group, on: interface)) : change
         machines[place].filterChanged(told, of: group, at: now)
         settle(position, at: now)

@@ -135,12 +135,12 @@ extension VirtualStack {
         } catch { throw .membership(error) }
     }
 
-    /// The interface that a call for a group is about.
+    /// The interface that a join of a group is about.
     public mutating func interface(
         for group: IPAddress, on choice: InterfaceChoice = .route, as member: GroupMember
     ) throws(GroupError) -> InterfaceIndex {
         _ = try number(of: member)
-        return ports[try knownPort(for: group, choice, member)].index
+        return ports[try port(for: group, choice, member)].index
     }
 
     /// What a member is in: of each family in the order of joining, IPv4 first.
@@ -190,12 +190,18 @@ private enum GroupRequest {
     case join, leave, joinSource, leaveSource, block, unblock
     case setFilter(FilterMode)
 
-    /// Whether a membership may begin by it.
-    var mayJoin: Bool {
+    /// Whether it says of itself that a membership begins, and so where.
+    var joins: Bool {
         switch self {
-        case .join, .joinSource, .setFilter: true
-        case .leave, .leaveSource, .block, .unblock: false
+        case .join, .joinSource: true
+        case .leave, .leaveSource, .block, .unblock, .setFilter: false
         }
+    }
+
+    /// Whether a membership may begin by it.
+    func mayJoin(_ sources: [IPAddress]) -> Bool {
+        if case .setFilter(let mode) = self { return mode == .exclude || !sources.isEmpty }
+        return joins
     }
 
     func call<Address>(_ sources: [Address]) -> GroupCall<Address> {
@@ -234,8 +240,8 @@ extension VirtualStack {
     ) throws(GroupError) {
         beginRound(at: now)
         let number = try number(of: member)
-        let port = request.mayJoin ? try port(for: group, choice, member) : try knownPort(for: group, choice, member)
-        if group.isIPv4 == false, ports[port].ipv6 == .off, request.mayJoin { throw .ipv6Disabled }
+        let port = request.joins ? try port(for: group, choice, member) : try knownPort(for: group, choice, member)
+        if !group.isIPv4, ports[port].ipv6 == .off, request.mayJoin(sources) { throw .ipv6Disabled }
         let index = ports[port].index.rawValue
         takeUpGroups(member)
         do throws(MembershipError) {
@@ -283,23 +289,26 @@ extension VirtualStack {
         settleGroups()
     }
 
-    /// The interface of a membership that there is: without another choice the first on which the member is in the group.
+    /// The interface of a membership that there is: without another choice the one that is routed to, or else the first on
+    /// which the member is in the group, since a route may be gone that there was at the join.
     private mutating func knownPort(
         for group: IPAddress, _ choice: InterfaceChoice, _ member: GroupMember
     ) throws(GroupError) -> SlotID {
         guard choice == .route else { return try port(for: group, choice, member) }
         let number = try number(of: member)
-        for position in 0..<ports.count {
-            let id = ports.id(at: position)
-            let index = ports[id].index.rawValue
-            let isMember =
-                switch group {
-                case .v4(let group): ipv4Groups.memberships.isMember(number, of: group, on: index)
-                case .v6(let group): ipv6Groups.memberships.isMember(number, of: group, on: index)
-                }
-            if isMember { return id }
+        if let routed = try? port(for: group, choice, member), isMember(number, of: group, routed) { return routed }
+        for position in 0..<ports.count where isMember(number, of: group, ports.id(at: position)) {
+            return ports.id(at: position)
         }
         return try port(for: group, choice, member)
+    }
+
+    private func isMember(_ number: UInt32, of group: IPAddress, _ port: SlotID) -> Bool {
+        let index = ports[port].index.rawValue
+        return switch group {
+        case .v4(let group): ipv4Groups.memberships.isMember(number, of: group, on: index)
+        case .v6(let group): ipv6Groups.memberships.isMember(number, of: group, on: index)
+        }
     }
 
     /// The interface on which a group is meant.

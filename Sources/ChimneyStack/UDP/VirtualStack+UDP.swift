@@ -388,7 +388,9 @@ extension VirtualStack {
             guard let bound = sockets[id].local.ipv4 else { throw .noRoute(.v4(destination)) }
             if local.isOurs(bound) {
                 // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
-                guard path.isLocal || !bound.isLoopback else { throw .noRoute(.v4(destination)) }
+                guard path.isLocal || path.port == loopback || !bound.isLoopback else {
+                    throw .noRoute(.v4(destination))
+                }
                 return bound
             }
             // An address that a socket was bound to may have been removed since.
@@ -408,9 +410,13 @@ extension VirtualStack {
             guard !bound.isIPv4 else { throw .noRoute(.v6(destination)) }
             guard isOurs(bound.mapped, zone: bound.zone) else { throw .bind(.addressNotOurs(bound.address)) }
             // `::1` never leaves this host (RFC 4291 §2.5.3).
-            guard path.isLocal || !bound.mapped.isLoopback else { throw .noRoute(.v6(destination)) }
+            guard path.isLocal || path.port == loopback || !bound.mapped.isLoopback else {
+                throw .noRoute(.v6(destination))
+            }
             return bound.mapped
         }
+        // What stays inside may come from the address that does.
+        if path.port == loopback, !path.isLocal { return .loopback }
         guard let chosen = sourceAddress(for: destination, by: path) else { throw .noRoute(.v6(destination)) }
         return chosen
     }

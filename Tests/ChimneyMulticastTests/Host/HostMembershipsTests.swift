@@ -105,6 +105,20 @@ import Testing
         #expect((host.count, host.sourceCount) == (2, 1))
     }
 
+    @Test func socketOfTheStacksOwnGroupsIsExemptFromTheBoundOfTheStackAlone() throws {
+        var limits = MembershipLimits()
+        limits.membershipsPerStackMax = 1
+        limits.membershipsPerSocketMax = 2
+        var host = host(limits)
+        host.exemptSocket = 0
+        #expect(error(of: .join, group, socket: 1, in: &host) == nil)
+        #expect(error(of: .join, group, in: &host) == nil)
+        #expect(error(of: .join, other, in: &host) == nil)
+        #expect(error(of: .join, IPv4Address(239, 1, 1, 3), in: &host) == .tooManyMemberships(max: 2))
+        #expect(error(of: .join, other, socket: 1, in: &host) == .tooManyMembershipsInStack(max: 1))
+        #expect(host.count == 3)
+    }
+
     @Test func groupsForOneSourceAreNotJoinedWithoutSources() {
         var host = host()
         host.sourceSpecificGroups = [IPv4Prefix(IPv4Address(232, 0, 0, 0), length: 8)]

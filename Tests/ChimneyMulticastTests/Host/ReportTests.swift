@@ -260,6 +260,43 @@ import Testing
         #expect(host.run(.milliseconds(10)).first?.records.map(\.group) == [other, group])
     }
 
+    @Test func boundsThatCannotBeCountedWithAreTakenForTheNextThatCan() {
+        func setBounds(_ bound: Int, _ settings: inout MembershipSettings<IPv4Address>) {
+            settings.groupsMax = bound
+            settings.groupsPerAnswerMax = bound
+            settings.pendingSourcesMax = bound
+            settings.askedSourcesMax = bound
+            settings.askedSourcesTotalMax = bound
+        }
+        func bounds(_ settings: MembershipSettings<IPv4Address>) -> [Int] {
+            [
+                settings.groupsMax, settings.groupsPerAnswerMax, settings.pendingSourcesMax,
+                settings.askedSourcesMax, settings.askedSourcesTotalMax,
+            ]
+        }
+        var empty = igmpHost { setBounds(-1, &$0) }
+        #expect(bounds(empty.machine.settings) == [0, 1, 0, 0, 0])
+        empty.join(group)
+        #expect(empty.run(.seconds(5)).isEmpty && empty.machine.counters.unreported == 1)
+        let vast = igmpHost { setBounds(.max, &$0) }
+        #expect(bounds(vast.machine.settings) == [1 << 30, 1 << 30, .max, .max, .max])
+
+        // The same when they are set later, but for the groups, whose table is there.
+        var host = igmpHost { $0.groupsMax = 2 }
+        host.want(.including(a), of: group)
+        host.join(other)
+        host.run(.seconds(5))
+        var settings = MembershipSettings<IPv4Address>()
+        setBounds(.min, &settings)
+        host.machine.configure(settings, at: host.now, output: &host.output)
+        #expect(bounds(host.machine.settings) == [2, 1, 0, 0, 0])
+        host.ask()
+        let answers = host.run(.seconds(5)).flatMap(\.records)
+        #expect(answers == [IGMPRecord(.isExclude, other), IGMPRecord(.isInclude, group, [a])])
+        host.ask(.v3, group, [a])
+        #expect(host.run(.seconds(5)).flatMap(\.records) == [IGMPRecord(.isInclude, group, [a])])
+    }
+
     // MARK: - Groups that are special
 
     @Test func theGroupOfAllHostsAndWhatStaysInsideIsNeverReported() {
