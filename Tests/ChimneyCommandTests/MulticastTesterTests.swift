@@ -74,6 +74,22 @@ import Testing
         do throws(GroupRefusal) { return try GroupCall(call) } catch { throw error }
     }
 
+    @Test func rateThatIsNextToNothingSendsOnceAndWaits() throws {
+        var link = try Link(TestFamily.all[0])
+        for rate in [Double.leastNonzeroMagnitude, 1e-300, 1e-10] {
+            var sender = MulticastTester(port: 5_001, interface: link.leftIndex)
+            let request = TestSendRequest(group: "239.1.1.1", count: 3, packetsPerSecond: rate)
+            do throws(GroupRefusal) { try sender.begin(request, of: &link.left, at: link.now) } catch { throw error }
+            let before = link.left.ledger.created
+            let next = try #require(sender.send(of: &link.left, at: link.now))
+            #expect(next > link.now + .seconds(9_000_000_000))
+            #expect(sender.send(of: &link.left, at: link.now + .seconds(86_400)) == next)
+            #expect(link.left.ledger.created == before + 1)
+            link.exchange()
+            sender.closeAll(of: &link.left)
+        }
+    }
+
     @Test(arguments: TestFamily.all)
     func datagramsAreCountedBySourceAndGroupAsTheFiltersSay(_ family: TestFamily) throws {
         var link = try Link(family)

@@ -1,6 +1,7 @@
 import ChimneyControl
 import ChimneyLink
 import ChimneyPrimitives
+import ChimneyRuntime
 import ChimneyStack
 import Testing
 
@@ -42,6 +43,33 @@ import Testing
     /// The addresses of an interface that somebody gave it.
     private func given(_ report: InterfaceReport) -> [String] {
         report.addresses.filter { $0.origin != "linkLocal" }.map { "\($0.address)/\($0.prefixLength) \($0.state)" }
+    }
+
+    @Test func whatOfGroupsFoundNoBufferIsCountedForAllToSee() throws {
+        let pool = PacketPool(packetsMax: 8, largeMax: 0)
+        var stack = VirtualStack(name: "red", pool: pool, random: StackRandom(seed: 1))
+        let index = try stack.attach(
+            InterfaceDescription(name: "eth0", mac: try #require(MACAddress("02:00:00:00:00:02")), ipv6: .off))
+        var held = PacketQueue()
+        while let packet = pool.allocate() { held.append(packet) }
+        let group = try #require(IPAddress("239.1.1.1"))
+        try stack.join(group, on: .index(index), as: .administrator, at: .zero)
+        stack.timerFired(at: Instant(nanoseconds: 1_000_000_000))
+        let replies = StackAnswers.replies(to: .statistics, of: &stack, devices: [:], at: .zero)
+        guard case .statistics(let report)? = replies.first else {
+            Issue.record("\(replies)")
+            return
+        }
+        let counters = report.counters
+        #expect(counters.first { $0.name == "membershipMessagesUnsent" }?.count == 1)
+        #expect(counters.first { $0.name == "multicastCopiesMissed" }?.count == 0)
+        held.removeAll()
+    }
+
+    @Test func eventsThatWereNotKeptAreTold() {
+        let report = EventReport(.membershipsMissed(stack: "red", count: 44), of: [])
+        #expect(report.stack == "red" && report.interface == "" && report.kind == "missed")
+        #expect(report.text == "44 further events of groups came at once and were not kept")
     }
 
     @Test(arguments: TestFamily.all)

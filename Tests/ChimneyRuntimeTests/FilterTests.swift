@@ -134,6 +134,37 @@
             await world.shard.stop()
         }
 
+        @Test(.timeLimit(.minutes(1))) func eventsOfGroupsThatCameAtOnceAreCountedBeyondTheirBound() async throws {
+            let world = try await World(naming: nil)
+            _ = try await world.told { _, _ in }
+            var events = world.shard.events().makeAsyncIterator()
+            try await world.stack.perform { [index = world.index] stack, now in
+                for _ in 0..<150 {
+                    try stack.join(group(1), on: .index(index), as: .administrator, at: now)
+                    try stack.leave(group(1), on: .index(index), as: .administrator, at: now)
+                }
+            }
+            var last: StackEvent?
+            while let event = await events.next() {
+                last = event
+                if case .membershipsMissed = event { break }
+            }
+            #expect(last == .membershipsMissed(stack: "red", count: 44))
+            _ = try await world.join(1)
+            // Once told, they are not told again.
+            guard case .membership(_, let event)? = await events.next() else {
+                Issue.record("a join is an event")
+                return
+            }
+            #expect(event.kind == .joined(group(1)))
+            _ = try await world.leave(1)
+            guard case .membership? = await events.next() else {
+                Issue.record("a leave is an event")
+                return
+            }
+            await world.shard.stop()
+        }
+
         @Test(.timeLimit(.minutes(1))) func refusalOfTheSystemIsReportedAndTheGroupComesInWithAllOthers() async throws {
             let world = try await World(naming: 8)
             _ = try await world.told { _, _ in }
