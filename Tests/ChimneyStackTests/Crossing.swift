@@ -18,7 +18,8 @@ final class Crossing {
 
     init(
         _ family: Family = .ipv4, forwards: Bool = true, westForwards: Bool = true, eastForwards: Bool = true,
-        eastMTU: Int = 1_500, pool: PacketPool = PacketPool(packetsMax: 4_096, largeMax: 16),
+        eastMTU: Int = 1_500, eastCapabilities: LinkCapabilities = [],
+        pool: PacketPool = PacketPool(packetsMax: 4_096, largeMax: 16),
         settings: StackSettings = StackSettings()
     ) throws {
         self.family = family
@@ -30,7 +31,9 @@ final class Crossing {
         west = try router.attach(
             InterfaceDescription(name: "west", kind: .ip, forwards: westForwards, ipv6: family.ipv6Mode))
         east = try router.attach(
-            InterfaceDescription(name: "east", kind: .ip, mtu: eastMTU, forwards: eastForwards, ipv6: family.ipv6Mode))
+            InterfaceDescription(
+                name: "east", kind: .ip, mtu: eastMTU, capabilities: eastCapabilities, forwards: eastForwards,
+                ipv6: family.ipv6Mode))
         try router.addAddress(family.host(1, 1), to: west, at: now)
         try router.addAddress(family.host(2, 1), to: east, at: now)
     }

@@ -206,8 +206,7 @@ private func drain(_ queue: inout PacketQueue) -> [(seen: Seen, metadata: Packet
                 swap(&queue, &unknown)
             }
             let before = queue.count
-            var coalescer = Coalescer(segmentsMax: SegmentCutter.segmentsMax)
-            let fewer = coalescer.coalesce(&queue, linkByteCount: 0)
+            let fewer = Coalescer(segmentsMax: SegmentCutter.segmentsMax).coalesce(&queue, linkByteCount: 0)
             let after = queue.count
             #expect(after == 1 && fewer == before - 1, "replay with CHIMNEY_SEED=\(seed)")
             let (seen, metadata) = drain(&queue)[0]

@@ -57,7 +57,9 @@ extension VirtualStack {
             if let message = error.ipv6 { sendICMPError(message, about: packet) }
             return
         }
-        guard let fields = IPv4Fields(packet.bytes), mayAnswerWithError(packet, fields) else { return }
+        guard let fields = IPv4Fields(packet.bytes, of: packet.totalCount), mayAnswerWithError(packet, fields) else {
+            return
+        }
         guard icmpLimit.admits(at: now) else {
             counters.icmpErrorsSuppressed &+= 1
             return

@@ -27,7 +27,10 @@ extension VirtualStack {
     /// (but for those two that make path MTU discovery and unknown options work there), from what is no single
     /// node's address, or beyond the rate limit. The message quotes as much of the packet as fits 1,280 bytes.
     mutating func sendICMPError(_ error: ICMPv6Message, about packet: borrowing Packet) {
-        guard let fields = IPv6Fields(packet.bytes), mayAnswer(packet, fields, with: error) else { return }
+        guard let fields = IPv6Fields(packet.bytes, of: packet.totalCount), mayAnswer(packet, fields, with: error)
+        else {
+            return
+        }
         guard icmpLimit.admits(at: now) else {
             counters.icmpErrorsSuppressed &+= 1
             return

@@ -21,15 +21,17 @@ struct IPv4Fields: BitwiseCopyable {
     var isFragment: Bool { fragmentWord & 0x3FFF != 0 }
     var payloadByteCount: Int { Int(totalLength) - headerByteCount }
 
-    /// Reads a header that may be wrong in any way; `nil` where even its fixed part is not one.
-    init?(_ bytes: RawSpan) {
-        guard let fields = try? Self(checking: bytes) else { return nil }
+    /// Reads a header that may be wrong in any way, of a packet with `byteCount` bytes in all its parts; `nil` where even
+    /// its fixed part is not one.
+    init?(_ bytes: RawSpan, of byteCount: Int? = nil) {
+        guard let fields = try? Self(checking: bytes, of: byteCount ?? bytes.byteCount) else { return nil }
         self = fields
     }
 
-    /// Reads and judges a header's lengths and version; the checksum is the caller's to check.
+    /// Reads and judges the header of a packet with `byteCount` bytes in all its parts: its lengths and version; the checksum
+    /// is the caller's to check.
     @inline(__always)
-    init(checking bytes: RawSpan) throws(IPHeaderFault) {
+    init(checking bytes: RawSpan, of byteCount: Int) throws(IPHeaderFault) {
         guard bytes.byteCount >= 20 else { throw .truncated }
         let first = bytes.uint32(at: 0)
         let second = bytes.uint32(at: 4)
@@ -38,7 +40,7 @@ struct IPv4Fields: BitwiseCopyable {
         headerByteCount = Int(first >> 24 & 0xF) << 2
         totalLength = UInt16(truncatingIfNeeded: first)
         guard headerByteCount >= 20, headerByteCount <= bytes.byteCount else { throw .headerLength }
-        guard Int(totalLength) >= headerByteCount, Int(totalLength) <= bytes.byteCount else { throw .totalLength }
+        guard Int(totalLength) >= headerByteCount, Int(totalLength) <= byteCount else { throw .totalLength }
         typeOfService = UInt8(truncatingIfNeeded: first >> 16)
         identification = UInt16(truncatingIfNeeded: second >> 16)
         fragmentWord = UInt16(truncatingIfNeeded: second)

@@ -18,12 +18,12 @@ struct IPv6Fields: BitwiseCopyable {
 
     /// Reads and judges the version and length of a header that may be wrong in any way (RFC 8200 §3).
     @inline(__always)
-    init(checking bytes: RawSpan) throws(IPHeaderFault) {
+    init(checking bytes: RawSpan, of byteCount: Int) throws(IPHeaderFault) {
         guard bytes.byteCount >= 40 else { throw .truncated }
         let second = bytes.uint32(at: 4)
         guard bytes.uint8(at: 0) >> 4 == 6 else { throw .version }
         totalLength = 40 &+ Int(second >> 16)
-        guard totalLength <= bytes.byteCount else { throw .totalLength }
+        guard totalLength <= byteCount else { throw .totalLength }
         nextHeader = IPProtocol(rawValue: UInt8(truncatingIfNeeded: second >> 8))
         hopLimit = UInt8(truncatingIfNeeded: second)
         source = IPv6Address(high: bytes.uint64(at: 8), low: bytes.uint64(at: 16))
@@ -33,8 +33,8 @@ struct IPv6Fields: BitwiseCopyable {
     }
 
     /// Reads a header that is known to be right, or `nil`.
-    init?(_ bytes: RawSpan) {
-        guard let fields = try? Self(checking: bytes) else { return nil }
+    init?(_ bytes: RawSpan, of byteCount: Int? = nil) {
+        guard let fields = try? Self(checking: bytes, of: byteCount ?? bytes.byteCount) else { return nil }
         self = fields
     }
 }

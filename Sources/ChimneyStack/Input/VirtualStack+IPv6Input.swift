@@ -7,14 +7,15 @@ extension VirtualStack {
     /// One IPv6 packet, its bytes beginning with the header (RFC 8200 §3).
     @inline(__always)
     mutating func ipv6Arrived(_ packet: consuming Packet, _ port: SlotID) {
+        guard packet.hasHeadersInFront() || packet.flatten(pool: pool) else { return drop(packet, .noBuffer) }
         let fields: IPv6Fields
+        let total = packet.totalCount
         do {
-            fields = try IPv6Fields(checking: packet.bytes)
+            fields = try IPv6Fields(checking: packet.bytes, of: total)
         } catch {
             return drop(packet, error.reason)
         }
-        let excess = packet.count &- fields.totalLength
-        if excess > 0 { packet.removeLast(excess) }
+        if total > fields.totalLength { packet.truncate(to: fields.totalLength) }
         if !packet.metadata.flags.contains(.looped) {
             guard ports[port].ipv6 != .off else { return drop(packet, .ipv6Disabled) }
             guard fields.source.isValidSource || fields.source.isAny && fields.destination.isMulticast else {

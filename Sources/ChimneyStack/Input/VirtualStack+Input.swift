@@ -21,6 +21,7 @@ extension VirtualStack {
             drop(&batch, .interfaceDown)
             return
         }
+        if settings.joinsSegments, batch.count > 1 { joinSegments(&batch, port) }
         switch ports[port].kind {
         case .ethernet:
             while !batch.isEmpty {
@@ -87,17 +88,18 @@ extension VirtualStack {
     /// One IPv4 packet, its bytes beginning with the header (RFC 791 §3.2, RFC 1122 §3.2.1).
     @inline(__always)
     mutating func ipv4Arrived(_ packet: consuming Packet, _ port: SlotID) {
+        guard packet.hasHeadersInFront() || packet.flatten(pool: pool) else { return drop(packet, .noBuffer) }
         let fields: IPv4Fields
+        let total = packet.totalCount
         do {
-            fields = try IPv4Fields(checking: packet.bytes)
+            fields = try IPv4Fields(checking: packet.bytes, of: total)
         } catch {
             return drop(packet, error.reason)
         }
         guard fields.headerByteCount == 20 ? fields.isBaseSumRight : isHeaderSumRight(packet, fields) else {
             return drop(packet, .ipChecksumBad)
         }
-        let excess = packet.count &- Int(fields.totalLength)
-        if excess > 0 { packet.removeLast(excess) }
+        if total > Int(fields.totalLength) { packet.truncate(to: Int(fields.totalLength)) }
         if !packet.metadata.flags.contains(.looped) {
             guard fields.source.isValidSource else { return drop(packet, .sourceAddressInvalid) }
             guard !fields.destination.isLoopback else { return drop(packet, .destinationAddressInvalid) }

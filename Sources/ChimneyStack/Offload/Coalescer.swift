@@ -19,8 +19,6 @@ import ChimneyWire
 package struct Coalescer: BitwiseCopyable, Sendable {
     /// The most segments of one run, the number of full ones of Ethernet in 64 KiB; more begin another run.
     package let segmentsMax: Int
-    /// Segments that were joined to another one since the start, and so are packets of their own no more.
-    package private(set) var joined: UInt64 = 0
 
     /// A coalescer that joins up to this many segments.
     package init(segmentsMax: Int = 45) { self.segmentsMax = max(1, segmentsMax) }
@@ -31,7 +29,7 @@ package struct Coalescer: BitwiseCopyable, Sendable {
     ///   - batch: frames as a driver received them.
     ///   - linkByteCount: the bytes of their link header: 14 for Ethernet, 0 for links of IP.
     /// - Returns: how many packets the batch has fewer.
-    package mutating func coalesce(_ batch: inout PacketQueue, linkByteCount: Int) -> Int {
+    package func coalesce(_ batch: inout PacketQueue, linkByteCount: Int) -> Int {
         guard batch.count > 1 else { return 0 }
         var result = PacketQueue()
         var run = PacketQueue()
@@ -62,9 +60,7 @@ package struct Coalescer: BitwiseCopyable, Sendable {
         }
         head.close(&run, linkByteCount, into: &result)
         swap(&result, &batch)
-        let fewer = before - batch.count
-        joined &+= UInt64(fewer)
-        return fewer
+        return before - batch.count
     }
 
     /// Whether what the headers of a run must have in common is in common, as far as ``CoalescedRun/admits(_:)`` did not look.

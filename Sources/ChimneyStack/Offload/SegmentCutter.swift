@@ -173,15 +173,19 @@ package struct SegmentCutter: BitwiseCopyable, Sendable {
         segment.metadata.checksum = .verified
     }
 
-    /// Leaves the transport checksum of a segment to the device.
+    /// Leaves the transport checksum of a segment, or of the whole packet, to the device; `false` when the packet is shared.
     @inline(__always)
-    private func leaveOpen(_ segment: inout Packet) {
+    @discardableResult
+    package func leaveOpen(_ segment: inout Packet) -> Bool {
+        if segment.metadata.segmentSize != 0, segment.checksum == .partial { return true }
+        guard segment.isWritable else { return false }
         let offset = isTCP ? 16 : 6
         let sum = pseudoHeader(segment)
         segment.store16(InternetChecksum.unfinished(sum), at: transportOffset + offset)
         segment.metadata.checksum = .partial
         segment.metadata.checksumStart = UInt16(truncatingIfNeeded: transportOffset)
         segment.metadata.checksumOffset = UInt16(offset)
+        return true
     }
 
     /// The sum of the transport header and the pseudo-header.
@@ -194,7 +198,7 @@ package struct SegmentCutter: BitwiseCopyable, Sendable {
     @inline(__always)
     private func pseudoHeader(_ segment: borrowing Packet) -> UInt32 {
         segment.bytes.pseudoHeader(
-            isIPv4: isIPv4, isTCP ? .tcp : .udp, length: segment.count - transportOffset)
+            isIPv4: isIPv4, isTCP ? .tcp : .udp, length: segment.totalCount - transportOffset)
     }
 }
 

@@ -35,7 +35,7 @@ extension VirtualStack {
         if path.port == port, ports[port].kind == .ethernet {
             sendRedirect(about: packet, fields, gateway: path.nextHop, port)
         }
-        if Int(fields.totalLength) > ports[path.port].mtu, fields.dontFragment {
+        if packet.byteCountOnLink(Int(fields.totalLength)) > ports[path.port].mtu, fields.dontFragment {
             sendICMPError(.fragmentationNeeded(mtu: UInt16(clamping: ports[path.port].mtu)), about: packet)
             return drop(packet, .fragmentationNeeded)
         }

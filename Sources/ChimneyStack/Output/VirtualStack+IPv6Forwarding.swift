@@ -36,14 +36,13 @@ extension VirtualStack {
             return drop(packet, .forwardingDisabled)
         }
         if path.port == port, ports[port].kind == .ethernet { sendRedirect(about: packet, fields, path) }
-        if fields.totalLength > ports[path.port].mtu {
+        if packet.byteCountOnLink(fields.totalLength) > ports[path.port].mtu {
             sendICMPError(.packetTooBig(mtu: UInt32(ports[path.port].mtu)), about: packet)
             return drop(packet, .fragmentationNeeded)
         }
         packet.store8(fields.hopLimit &- 1, at: 7)
         ledger.forwarded &+= 1
-        guard !path.isLocal else { return loopBack(packet, by: path.port) }
-        sendToLink(packet, by: path)
+        sendIPv6(packet, by: path, mtu: ports[path.port].mtu)
     }
 
     /// The same number for every packet of a flow, so that equal routes keep its order.

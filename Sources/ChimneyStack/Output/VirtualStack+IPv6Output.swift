@@ -85,7 +85,10 @@ extension VirtualStack {
     /// bytes where it is longer (RFC 8200 §4.5).
     mutating func sendIPv6(_ packet: consuming Packet, by path: OutputPath<IPv6Address>, mtu: Int) {
         guard !path.isLocal else { return loopBack(packet, by: path.port) }
-        guard packet.count > mtu else { return sendToLink(packet, by: path) }
+        if packet.metadata.segmentSize != 0 { return sendLarge(packet, by: path, mtu: mtu) }
+        guard packet.totalCount > mtu else { return sendToLink(packet, by: path) }
+        guard packet.flatten(pool: pool) else { return drop(packet, .noBuffer) }
+        if packet.checksum == .partial { _ = packet.completeChecksum() }
         var fragments = PacketQueue()
         // Numbers that nobody can guess keep others from completing our datagrams (RFC 7739).
         let created = Self.fragmentIPv6(

@@ -55,7 +55,11 @@ extension VirtualStack {
             looped.append(packet)
             return
         }
-        guard packet.count > ports[path.port].mtu else { return sendToLink(packet, by: path) }
+        if packet.metadata.segmentSize != 0 { return sendLarge(packet, by: path) }
+        guard packet.totalCount > ports[path.port].mtu else { return sendToLink(packet, by: path) }
+        guard packet.flatten(pool: pool) else { return drop(packet, .noBuffer) }
+        // In pieces nobody could complete it any more.
+        if packet.checksum == .partial { _ = packet.completeChecksum() }
         var fragments = PacketQueue()
         let created = Self.fragment(packet, mtu: ports[path.port].mtu, pool: pool, into: &fragments)
         settleCut(packet, &fragments, isWhole: created)

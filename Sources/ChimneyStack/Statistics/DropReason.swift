@@ -13,7 +13,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     case ttlExpired, noRoute, routeBlackhole, routeReject, routeProhibited, fragmentationNeeded
     case broadcastNotForwarded, linkBroadcastNotForwarded, neighborUnresolved, neighborQueueFull, neighborTableFull
     case transmitQueueFull, transmitDeviceGone, noBuffer, noSourceAddress
-    case beyondScope
+    case beyondScope, largePacketMalformed
     // Fragments.
     case fragmentMalformed, fragmentOverlap, fragmentDuplicate, fragmentOversized, fragmentTimeout, fragmentEvicted
     case fragmentTooMany
@@ -74,6 +74,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .noSourceAddress:
             "no address of the interface is in use that could send the packet or ask for its next hop"
         case .beyondScope: "the source address has a meaning on its own link only, so the packet is not forwarded"
+        case .largePacketMalformed: "the packet is to be cut into segments, which its headers do not allow"
         case .fragmentMalformed: "a fragment's length or offset contradicts the datagram"
         case .fragmentOverlap: "a fragment overlaps another one, so the whole datagram is refused"
         case .fragmentDuplicate: "the same fragment arrived before"

@@ -6,6 +6,9 @@ extension VirtualStack {
     /// A UDP datagram for this stack arrived (RFC 768, RFC 1122 §4.1, RFC 8200 §8.1).
     @inline(__always)
     mutating func udpArrived(_ packet: consuming Packet, _ fields: some IPFields, _ port: SlotID) {
+        if packet.metadata.segmentKind == .udp, packet.checksum != .unknown {
+            return largeDatagramArrived(packet, port)
+        }
         let start = fields.transportOffset
         guard packet.count >= start &+ 8 else { return drop(packet, .udpTruncated) }
         let ports = packet.bytes.uint32(at: start)
