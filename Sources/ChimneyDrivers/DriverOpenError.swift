@@ -24,6 +24,8 @@ public struct DriverCounters: Hashable, Sendable {
     public var receiveNoBuffer: UInt64 = 0
     /// Frames that arrived longer than any buffer offered, and were dropped.
     public var receiveTruncated: UInt64 = 0
+    /// Frames that arrived with a virtio-net header that contradicts them, and were dropped.
+    public var receiveHeaderWrong: UInt64 = 0
     /// Frames that the device refused for good, such as one longer than it carries, and were dropped.
     public var transmitRefused: UInt64 = 0
 

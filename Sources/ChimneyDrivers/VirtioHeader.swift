@@ -1,26 +1,38 @@
-import ChimneyPrimitives
+package import ChimneyPrimitives
 
 /// The 10 bytes that virtio-net puts before a frame, in the byte order of the machine
 /// (virtio 1.2 §5.1.6, legacy layout), against what packet metadata says.
 ///
 /// Metadata counts ``PacketMetadata/checksumStart`` from the network header, so that it stays right
 /// from one kind of link to another; the header counts from the frame's first byte.
-struct VirtioHeader: BitwiseCopyable {
-    static var byteCount: Int { 10 }
+package struct VirtioHeader: BitwiseCopyable, Sendable {
+    /// 10.
+    package static var byteCount: Int { 10 }
 
     private static var needsChecksum: UInt8 { 1 }
     private static var dataValid: UInt8 { 2 }
+    /// The device clears CWR in all segments but the first (RFC 3168 §6.1.2).
+    private static var hasCWR: UInt8 { 0x80 }
 
-    var flags: UInt8 = 0
-    var segmentKind: UInt8 = 0
-    var headerByteCount: UInt16 = 0
-    var segmentSize: UInt16 = 0
-    var checksumStart: UInt16 = 0
-    var checksumOffset: UInt16 = 0
+    /// Whether the checksum is open, or was verified.
+    package var flags: UInt8 = 0
+    /// What is to be cut.
+    package var segmentKind: UInt8 = 0
+    /// The bytes of all headers of a frame to be cut.
+    package var headerByteCount: UInt16 = 0
+    /// The bytes of payload of each segment.
+    package var segmentSize: UInt16 = 0
+    /// Where what an open checksum covers begins.
+    package var checksumStart: UInt16 = 0
+    /// Where the open field stands behind that.
+    package var checksumOffset: UInt16 = 0
 
-    /// The header of a frame whose link header has `linkByteCount` bytes and which begins with `frame`.
+    /// The header of a frame without anything to be done for it.
+    package init() {}
+
+    /// The header of a frame that begins with `frame`, of which the link header has `linkByteCount` bytes.
     @inline(__always)
-    init(_ metadata: PacketMetadata, linkByteCount: Int) {
+    package init(_ metadata: PacketMetadata, of frame: RawSpan, linkByteCount: Int) {
         guard metadata.checksum == .partial else { return }
         flags = Self.needsChecksum
         checksumStart = metadata.checksumStart &+ UInt16(truncatingIfNeeded: linkByteCount)
@@ -32,12 +44,20 @@ struct VirtioHeader: BitwiseCopyable {
         case .udp: segmentKind = 5
         }
         segmentSize = metadata.segmentSize
-        headerByteCount = checksumStart &+ (segmentKind == 5 ? 8 : 20)
+        headerByteCount = checksumStart &+ 8
+        let flags = Int(checksumStart) + 13
+        guard segmentKind != 5, flags < frame.byteCount else { return }
+        // The offsets were just found inside the frame: data offset, then the low eight flags (RFC 9293 §3.1).
+        let words = unsafe frame.unsafeLoadUnaligned(fromByteOffset: flags - 1, as: UInt8.self) >> 4
+        headerByteCount = checksumStart &+ UInt16(words) &* 4
+        if unsafe frame.unsafeLoadUnaligned(fromByteOffset: flags, as: UInt8.self) & 0x80 != 0 {
+            segmentKind |= Self.hasCWR
+        }
     }
 
     /// Reads the header from the first bytes of `bytes`, which has at least ``byteCount`` of them.
     @inline(__always)
-    init(reading bytes: RawSpan) {
+    package init(reading bytes: RawSpan) {
         // Invariant: every byte pattern is a header, and the offsets are inside the ten bytes.
         flags = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt8.self)
         segmentKind = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 1, as: UInt8.self)
@@ -49,7 +69,7 @@ struct VirtioHeader: BitwiseCopyable {
 
     /// Writes the header over the first bytes of `bytes`, which has at least ``byteCount`` of them.
     @inline(__always)
-    func write(into bytes: inout MutableRawSpan) {
+    package func write(into bytes: inout MutableRawSpan) {
         bytes.storeBytes(of: flags, toByteOffset: 0, as: UInt8.self)
         bytes.storeBytes(of: segmentKind, toByteOffset: 1, as: UInt8.self)
         bytes.storeBytes(of: headerByteCount, toByteOffset: 2, as: UInt16.self)
@@ -60,25 +80,35 @@ struct VirtioHeader: BitwiseCopyable {
 
     /// Tells the metadata of a frame of `frameByteCount` bytes what the device found out.
     ///
-    /// A header that contradicts its frame leaves the checksum unknown: the stack then looks itself.
+    /// - Returns: `false`, with the metadata unchanged, for a header that contradicts its frame: an open checksum outside it,
+    ///   segments of an unknown kind or of no bytes.
     @inline(__always)
-    func apply(to metadata: inout PacketMetadata, linkByteCount: Int, frameByteCount: Int) {
-        if flags == 0 && segmentKind == 0 { return }
-        let field = Int(checksumStart) + Int(checksumOffset)
-        if flags & Self.needsChecksum != 0, Int(checksumStart) >= linkByteCount, field + 2 <= frameByteCount {
+    package func apply(to metadata: inout PacketMetadata, linkByteCount: Int, frameByteCount: Int) -> Bool {
+        if flags == 0 && segmentKind == 0 { return true }
+        var kind = SegmentKind.none
+        if segmentKind != 0 {
+            switch segmentKind & ~Self.hasCWR {
+            case 1: kind = .tcp4
+            case 4: kind = .tcp6
+            case 5: kind = .udp
+            default: return false
+            }
+            guard segmentSize > 0 else { return false }
+        }
+        if flags & Self.needsChecksum != 0 {
+            let field = Int(checksumStart) + Int(checksumOffset)
+            guard Int(checksumStart) >= linkByteCount, field + 2 <= frameByteCount else { return false }
             metadata.checksum = .partial
             metadata.checksumStart = checksumStart &- UInt16(truncatingIfNeeded: linkByteCount)
             metadata.checksumOffset = checksumOffset
         } else if flags & Self.dataValid != 0 {
             metadata.checksum = .verified
         }
-        switch segmentKind & 0x7F {
-        case 1: metadata.segmentKind = .tcp4
-        case 4: metadata.segmentKind = .tcp6
-        case 5: metadata.segmentKind = .udp
-        default: return
+        if kind != .none {
+            metadata.segmentKind = kind
+            metadata.segmentSize = segmentSize
         }
-        metadata.segmentSize = segmentSize
+        return true
     }
 }
 

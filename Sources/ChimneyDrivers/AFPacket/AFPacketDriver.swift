@@ -197,7 +197,10 @@
                 if headerByteCount > 0 {
                     let header = VirtioHeader(reading: packet.bytes)
                     packet.removeFirst(VirtioHeader.byteCount)
-                    header.apply(to: &packet.metadata, linkByteCount: 14, frameByteCount: packet.count)
+                    guard header.apply(to: &packet.metadata, linkByteCount: 14, frameByteCount: packet.count) else {
+                        counters.receiveHeaderWrong += 1
+                        continue
+                    }
                 }
                 if tag >= 0 { packet.insertTag(UInt32(truncatingIfNeeded: tag)) }
                 packet.metadata.receivedAt = now
@@ -313,13 +316,16 @@
             if headerByteCount == 0 {
                 guard packet.metadata.segmentSize == 0 else { return false }
                 if packet.checksum == .partial, !packet.completeChecksum(linkByteCount: link) { return false }
+            } else if packet.metadata.segmentSize != 0, packet.checksum != .partial {
+                // What is cut needs each checksum anew, which the kernel does for open ones.
+                return false
             }
             let first = message * outgoing.partsMax
             var part = first
             if headerByteCount > 0 {
                 let room = unsafe headers + message * VirtioHeader.byteCount
                 var span = unsafe MutableRawSpan(_unsafeStart: room, byteCount: VirtioHeader.byteCount)
-                VirtioHeader(packet.metadata, linkByteCount: link).write(into: &span)
+                VirtioHeader(packet.metadata, of: packet.bytes, linkByteCount: link).write(into: &span)
                 unsafe outgoing.parts[part] = unsafe iovec(iov_base: room, iov_len: VirtioHeader.byteCount)
                 part += 1
             }

@@ -136,7 +136,10 @@
                     let header = VirtioHeader(reading: packet.bytes)
                     packet.removeFirst(VirtioHeader.byteCount)
                     let link = linkByteCount == 0 ? 0 : packet.bytes.ethernetByteCount
-                    header.apply(to: &packet.metadata, linkByteCount: link, frameByteCount: packet.count)
+                    guard header.apply(to: &packet.metadata, linkByteCount: link, frameByteCount: packet.count) else {
+                        counters.receiveHeaderWrong += 1
+                        continue
+                    }
                 }
                 packet.metadata.receivedAt = now
                 queue.append(packet)
@@ -234,8 +237,12 @@
                         counters.transmitRefused += 1
                         continue
                     }
+                } else if packet.metadata.segmentSize != 0, packet.checksum != .partial {
+                    // What is cut needs each checksum anew, which the kernel does for open ones.
+                    counters.transmitRefused += 1
+                    continue
                 }
-                let header = VirtioHeader(packet.metadata, linkByteCount: link)
+                let header = VirtioHeader(packet.metadata, of: packet.bytes, linkByteCount: link)
                 let count: Int
                 do throws(LinkDriverError) {
                     if headerByteCount == 0
