@@ -67,6 +67,22 @@
             #expect(file.stacks[1].services.map(\.port) == [7, 1_900])
         }
 
+        @Test func offloadsAreAutomaticUnlessToldOtherwise() throws {
+            func read(_ text: String) throws(ConfigurationError) -> InterfaceConfiguration.OffloadChoice? {
+                try DaemonConfiguration.reading(
+                    text: "stacks: [{name: a, interfaces: [{name: e0, driver: tap, device: t0\(text)}]}]",
+                    file: "x.yaml"
+                ).stacks.first?.interfaces.first?.offloads
+            }
+            #expect(try read("") == .auto)
+            for (text, choice) in [
+                ("auto", .auto), ("on", .on), ("true", .on), ("checksum", .checksum), ("off", .off), ("no", .off),
+            ] as [(String, InterfaceConfiguration.OffloadChoice)] {
+                #expect(try read(", offloads: \(text)") == choice)
+            }
+            #expect(throws: ConfigurationError.self) { try read(", offloads: some") }
+        }
+
         @Test func repetitionWritesOutElementsWithComputedNumbers() throws {
             let file = try DaemonConfiguration.reading(
                 text: """

@@ -11,6 +11,7 @@
 # CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
 # INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
 # INTEROP_PINGS    echo requests of the flood (10000)
+# INTEROP_STREAM   bytes of TCP that kernels send each other through a router (100000000)
 # INTEROP_KEEP     keep the logs when something failed
 #
 # It needs root and /dev/net/tun; without them it says so and exits 0. It closes with one line of counts and exits 1
@@ -44,6 +45,7 @@ fi
 [ -x "$CHIMNEY" ] || { echo "there is no chimney at $CHIMNEY" >&2; exit 1; }
 echoes=${INTEROP_ECHOES:-100000}
 pings=${INTEROP_PINGS:-10000}
+stream=${INTEROP_STREAM:-100000000}
 load=$work/echo-load
 if ! command -v gcc >/dev/null || ! gcc -O2 -o "$load" "$root/Benchmarks/peers/echo-load.c" 2>"$work/gcc.log"; then
     load=

@@ -190,11 +190,17 @@ struct StackBuilder {
                 throw CommandFailure("\(place): \(Sentence.of(error))")
             }
         case .tap, .tun, .afPacket, .loopback:
+            let opened: (driver: any LinkDriver, text: String)
             do throws(DriverOpenError) {
-                return try Self.openDevice(configuration)
+                opened = try Self.openDevice(configuration)
             } catch {
                 throw CommandFailure("\(place): \(Sentence.of(error))")
             }
+            let whole: LinkCapabilities = [.segmentation4, .segmentation6, .largeReceive]
+            if configuration.offloads == .on, !opened.driver.capabilities.isSuperset(of: whole) {
+                throw CommandFailure("\(place): the kernel does not grant the offloads that are on")
+            }
+            return opened
         }
     }
 
@@ -216,7 +222,7 @@ struct StackBuilder {
             return (driver, "tun \(driver.name)")
         case .afPacket(let device):
             var options = AFPacketOptions()
-            options.offload = configuration.offloads ? .checksum : []
+            options.offload = offload(configuration)
             options.mac = configuration.mac
             return (try AFPacketDriver(name: device, options: options), "packet socket on \(device)")
         case .pipe, .pcap, .loopback:
@@ -226,9 +232,17 @@ struct StackBuilder {
 
     private static func tunnelOptions(_ configuration: InterfaceConfiguration) -> TunnelOptions {
         var options = TunnelOptions()
-        options.offload = configuration.offloads ? .checksum : []
+        options.offload = offload(configuration)
         options.mtu = configuration.mtu
         return options
+    }
+
+    private static func offload(_ configuration: InterfaceConfiguration) -> LinkOffload {
+        switch configuration.offloads {
+        case .auto, .on: .segmentation
+        case .checksum: .checksum
+        case .off: []
+        }
     }
 
     /// Gives the kernel its addresses on the other side of a tunnel device, and switches that side on.

@@ -152,7 +152,7 @@ extension InterfaceConfiguration {
         mtu = try fields["mtu"]?.integer(in: 68...65_535)
         fib = try fields["fib"]?.integer(in: 0...fibCount - 1) ?? 0
         detectsConflicts = try fields["acd"]?.flag() ?? true
-        offloads = try fields["offloads"]?.flag() ?? true
+        offloads = try fields["offloads"]?.offloads() ?? .auto
         capture = try fields["capture"]?.filePath()
         let choice: IPv6Choice? = try fields["ipv6"]?.choice()
         var known = NameRegister("address")
@@ -316,5 +316,13 @@ extension ServiceConfiguration {
             throw cursor.failure(.conflict(text))
         }
         return services
+    }
+}
+
+extension Cursor {
+    /// The value as what is left to a device, in any of the words for on and off.
+    fileprivate func offloads() throws(ConfigurationError) -> InterfaceConfiguration.OffloadChoice {
+        if let flag = try? flag() { return flag ? .on : .off }
+        return try choice()
     }
 }

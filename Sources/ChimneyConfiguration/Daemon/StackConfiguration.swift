@@ -88,8 +88,8 @@ public struct InterfaceConfiguration: Hashable, Sendable {
     public var fib = 0
     /// Whether an IPv4 address is probed for before it is used (RFC 5227); those of IPv6 always are.
     public var detectsConflicts = true
-    /// Whether checksums and segmentation are left to the device where it can.
-    public var offloads = true
+    /// What is left to the device: checksums, and the cutting and joining of large packets.
+    public var offloads = OffloadChoice.auto
     /// A pcapng file that gets every frame; nil for none.
     public var capture: String?
 
@@ -107,6 +107,18 @@ public struct InterfaceConfiguration: Hashable, Sendable {
         case loopback
         /// Frames are read from one capture file and written to another; nil for neither.
         case pcap(reading: String?, writing: String?)
+    }
+
+    /// What is left to the device behind an interface.
+    public enum OffloadChoice: String, CaseIterable, Hashable, Sendable {
+        /// What the kernel grants, be it nothing.
+        case auto
+        /// Checksums and large packets of up to 64 KiB; a device that does not grant them is an error.
+        case on
+        /// Checksums, as far as the kernel grants them.
+        case checksum
+        /// Nothing.
+        case off
     }
 
     /// Whether and how an interface speaks IPv6.
