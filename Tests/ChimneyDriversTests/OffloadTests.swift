@@ -72,11 +72,14 @@
 
     private func transmit(
         _ bytes: [UInt8], through driver: some LinkDriver, checksumAt: (start: Int, offset: Int)?,
-        _ kind: SegmentKind = .none, size: Int = 0, pool: PacketPool
+        _ kind: SegmentKind = .none, size: Int = 0, cutAt: Int? = nil, pool: PacketPool
     ) throws {
-        guard var packet = pool.allocate(headroom: 128, count: bytes.count), packet.append(bytes.span.octets) else {
-            return
-        }
+        let head = Array(bytes[..<(cutAt ?? bytes.count)])
+        let tail = Array(bytes[head.count...])
+        guard var packet = pool.allocate(headroom: 128, count: bytes.count), packet.append(head.span.octets),
+            var rest = pool.allocate(), rest.append(tail.span.octets)
+        else { return }
+        if cutAt != nil { packet.attach(rest) }
         if let checksumAt {
             packet.metadata.checksum = .partial
             packet.metadata.checksumStart = UInt16(checksumAt.start)
@@ -123,13 +126,16 @@
                     #expect(ends.isSumRight(got.bytes, 17) == offload.isEmpty)
                     // Back, completed by the kernel, or by the driver of a device that does not.
                     let payload: [UInt8] = [0, 7, 0, 9, 0, 11] + ends.open(17, length: 11) + [4, 5, 6]
-                    try transmit(ends.packet(17, payload), through: tun, checksumAt: (ends.start, 6), pool: pool)
-                    var answer: [UInt8]?
-                    for _ in 0..<200 where answer == nil {
-                        answer = socket.receive()
-                        if answer == nil { usleep(500) }
+                    let packet = ends.packet(17, payload)
+                    for cut in [nil, packet.count - 2] {
+                        try transmit(packet, through: tun, checksumAt: (ends.start, 6), cutAt: cut, pool: pool)
+                        var answer: [UInt8]?
+                        for _ in 0..<200 where answer == nil {
+                            answer = socket.receive()
+                            if answer == nil { usleep(500) }
+                        }
+                        #expect(answer == [4, 5, 6])
                     }
-                    #expect(answer == [4, 5, 6])
                 }
             }
         }
