@@ -199,12 +199,12 @@
                     #expect(got.metadata.checksum == .partial && Int(got.metadata.checksumStart) == ends.start)
                 }
                 #expect(tap.counters.transmitted == 2 && tap.counters.transmitRefused == 0)
-                // Without an open checksum nobody could cut it.
+                // Without an open checksum nobody could cut it, however small.
                 let closed = ends.segment(
-                    to: 4_000, sequence: 1, acknowledgment: 2, flags: 0x10, [UInt8](repeating: 0, count: 9_000))
+                    to: 4_000, sequence: 1, acknowledgment: 2, flags: 0x10, [UInt8](repeating: 0, count: 1_000))
                 let link: [UInt8] = [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0]
-                try transmit(link + closed, through: tap, checksumAt: nil, .tcp4, size: 1_448, pool: pool)
-                try transmit(link + closed, through: capture, checksumAt: nil, .tcp4, size: 1_448, pool: pool)
+                try transmit(link + closed, through: tap, checksumAt: nil, .tcp4, size: 500, pool: pool)
+                try transmit(link + closed, through: capture, checksumAt: nil, .tcp4, size: 500, pool: pool)
                 #expect(tap.counters.transmitRefused == 1 && capture.counters.transmitRefused == 1)
             }
         }
@@ -308,6 +308,30 @@
                 #expect(got.isRight && got.metadata.segmentKind == kind && got.metadata.segmentSize == 1_400)
                 #expect(got.metadata.checksum == .partial && got.metadata.checksumStart == 20)
             }
+        }
+
+        @Test func headerOfALargeFrameCountsItsHeadersAndTellsOfItsMark() {
+            var frame = [UInt8](repeating: 0, count: 100)
+            // The data offset of a TCP header with 12 bytes of options, then CWR and ACK.
+            (frame[34 + 12], frame[34 + 13]) = (0x80, 0x90)
+            var metadata = PacketMetadata()
+            (metadata.checksumStart, metadata.checksumOffset) = (20, 16)
+            (metadata.segmentKind, metadata.segmentSize) = (.tcp4, 1_400)
+            #expect(VirtioHeader(metadata, of: frame.span.octets, linkByteCount: 14).flags == 0)
+            metadata.checksum = .partial
+            var header = VirtioHeader(metadata, of: frame.span.octets, linkByteCount: 14)
+            #expect(header.flags == 1 && header.checksumStart == 34 && header.checksumOffset == 16)
+            #expect(header.segmentKind == 0x81 && header.segmentSize == 1_400 && header.headerByteCount == 34 + 32)
+            frame[34 + 13] = 0x10
+            header = VirtioHeader(metadata, of: frame.span.octets, linkByteCount: 14)
+            #expect(header.segmentKind == 1)
+            metadata.segmentKind = .udp
+            header = VirtioHeader(metadata, of: frame.span.octets, linkByteCount: 14)
+            #expect(header.segmentKind == 5 && header.headerByteCount == 34 + 8)
+            // A frame cut before its flags is described as far as it goes.
+            metadata.segmentKind = .tcp6
+            header = VirtioHeader(metadata, of: frame.span.octets.extracting(0..<40), linkByteCount: 14)
+            #expect(header.segmentKind == 4)
         }
 
         @Test func headersThatContradictTheirFrameAreWrong() {
