@@ -251,6 +251,16 @@ public struct TCPOptionValues: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
+    /// Whether there are the timestamps and nothing else, as in most segments of a connection.
+    @inlinable
+    public var isTimestampsOnly: Bool { present == .clocks && blockCount == 0 }
+    /// Whether there are none.
+    @inlinable
+    public var isEmpty: Bool { present.isEmpty && blockCount == 0 }
+    /// The sender's clock; 0 without timestamps.
+    @inlinable
+    public var timestampValue: UInt32 { clocks.value }
+
     /// Whether there is an MD5 digest; it is not kept, and as many zeros are written.
     @inlinable
     public var hasMD5Signature: Bool {
@@ -307,8 +317,8 @@ public struct TCPOptionValues: Hashable, Sendable, BitwiseCopyable {
     /// The bytes the options take with their padding, a multiple of four.
     @inlinable
     public var byteCount: Int {
-        if present == .clocks && blockCount == 0 { return 12 }
-        if present.isEmpty && blockCount == 0 { return 0 }
+        if isTimestampsOnly { return 12 }
+        if isEmpty { return 0 }
         return paddedByteCount
     }
 
@@ -329,7 +339,7 @@ public struct TCPOptionValues: Hashable, Sendable, BitwiseCopyable {
     @inlinable
     @_lifetime(span: copy span)
     public func write(into span: inout MutableRawSpan, at offset: Int) {
-        if present == .clocks && blockCount == 0 {
+        if isTimestampsOnly {
             span.store(UInt64(0x0101_080A) << 32 | UInt64(clocks.value), at: offset)
             span.store(clocks.echo, at: offset + 8)
         } else {

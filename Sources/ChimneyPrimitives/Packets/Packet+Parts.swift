@@ -81,7 +81,22 @@ extension Packet {
     /// Copies bytes from all parts, starting `offset` bytes into the packet, until `target` is full.
     ///
     /// - Returns: how many bytes were copied.
+    @inlinable
     public borrowing func copyBytes(into target: inout MutableRawSpan, from offset: Int = 0) -> Int {
+        guard unsafe slot.pointee.shape == 0, offset >= 0 else { return copyParts(into: &target, from: offset) }
+        let length = min(count - offset, target.byteCount)
+        guard length > 0 else { return 0 }
+        // Invariant: the range was bounded by both counts, of a packet of one part.
+        unsafe target.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            unsafe base.copyMemory(from: slot.pointee.start + offset, byteCount: length)
+        }
+        return length
+    }
+
+    /// The same, part by part.
+    @usableFromInline
+    borrowing func copyParts(into target: inout MutableRawSpan, from offset: Int) -> Int {
         var toSkip = max(0, offset)
         var copied = 0
         let room = target.byteCount

@@ -52,6 +52,18 @@ struct CongestionMachine {
         return copy
     }
 
+    /// Whether it is a user's own control.
+    var isOwn: Bool { own != nil }
+
+    /// Whether acknowledgements change nothing as long as the sender does not use its window.
+    var restsWhileUnused: Bool {
+        switch kind {
+        case .newReno: true
+        case .cubic(let control): control.restsWhileUnused
+        case .dctcp, .vegas, .own: false
+        }
+    }
+
     var wantsPacing: Bool { own?.control.wantsPacing ?? false }
     var pacingRate: UInt64? { own?.control.pacingRate }
 

@@ -74,6 +74,13 @@ public struct Cubic: CongestionControl, BitwiseCopyable {
         return start.isConservative
     }
 
+    /// Whether acknowledgements change nothing as long as the sender does not use its window: it is in slow start, or
+    /// knows since when.
+    var restsWhileUnused: Bool {
+        if case .avoidance(let curve) = stage { return curve.unusedSince != .never && !isInSlowStart }
+        return isInSlowStart
+    }
+
     /// Grows by slow start or, above the threshold, along the curve.
     public mutating func ackArrived(_ sample: AckSample, at now: Instant) {
         guard sample.phase != .reducing, sample.acknowledged > 0 else { return }

@@ -16,6 +16,19 @@ extension TCPConnection {
         _ segment: ArrivedSegment, _ payload: consuming Packet, at now: Instant, shared: inout TCPShared,
         output: inout TCPOutput
     ) -> TCPDrop? {
+        if isPredicted(segment, at: now) {
+            predictedArrived(segment, payload, at: now, output: &output)
+            return nil
+        }
+        return checkedArrived(segment, payload, at: now, shared: &shared, output: &output)
+    }
+
+    /// Takes a segment step by step.
+    @inline(never)
+    private mutating func checkedArrived(
+        _ segment: ArrivedSegment, _ payload: consuming Packet, at now: Instant, shared: inout TCPShared,
+        output: inout TCPOutput
+    ) -> TCPDrop? {
         var segment = segment
         switch state {
         case .closed, .timeWait: return .closed
@@ -199,12 +212,12 @@ extension TCPConnection {
         }
         if ack > snd.una { freed(upTo: ack, at: now, output: &output) }
         if snd.wl1 < segment.sequence || (snd.wl1 == segment.sequence && snd.wl2 <= ack) {
-            windowArrived(window, of: segment, output: &output)
+            windowArrived(window, sequence: segment.sequence, ack: ack)
         }
     }
 
     /// Bytes are acknowledged and need not be kept.
-    private mutating func freed(upTo ack: SequenceNumber, at now: Instant, output: inout TCPOutput) {
+    mutating func freed(upTo ack: SequenceNumber, at now: Instant, output: inout TCPOutput) {
         sendBuffer.removeAll(before: ack)
         snd.una = ack
         progressAt = now
@@ -224,11 +237,11 @@ extension TCPConnection {
         }
     }
 
-    private mutating func windowArrived(_ window: Int32, of segment: ArrivedSegment, output: inout TCPOutput) {
+    mutating func windowArrived(_ window: Int32, sequence: SequenceNumber, ack: SequenceNumber) {
         let wasClosed = snd.wnd == 0
         snd.wnd = window
-        snd.wl1 = segment.sequence
-        snd.wl2 = segment.ack
+        snd.wl1 = sequence
+        snd.wl2 = ack
         snd.windowMax = max(snd.windowMax, window)
         if window > 0 {
             if probeDue != .never {

@@ -233,4 +233,7 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     static var asksForMarks: Self { Self(rawValue: 1 << 25) }
     /// The peer's FIN arrived, perhaps before data that it follows.
     static var finIsKnown: Self { Self(rawValue: 1 << 26) }
+
+    /// With any of these no segment is predicted.
+    static var unpredicted: Self { [.readerGone, .probeIsOut, .finIsKnown, .echoesMarks] }
 }

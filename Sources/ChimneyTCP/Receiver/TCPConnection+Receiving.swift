@@ -108,7 +108,7 @@ extension TCPConnection {
     }
 
     /// Data in order is acknowledged at once at the beginning, with every second full segment, or a little later.
-    private mutating func acknowledgeSoon(at now: Instant) {
+    mutating func acknowledgeSoon(at now: Instant) {
         if quickAcksLeft > 0 {
             quickAcksLeft -= 1
             marks.insert(.ackNow)
@@ -120,6 +120,12 @@ extension TCPConnection {
     }
 
     // MARK: - Selective acknowledgements
+
+    /// Whether the next segment carries blocks.
+    @inline(__always)
+    var tellsBlocks: Bool {
+        marks.contains(.selectiveAcks) && (!reassembly.isEmpty || !rcv.duplicate.isEmpty)
+    }
 
     /// How many blocks the next segment carries: three beside timestamps, four without.
     var selectiveCount: Int {

@@ -195,19 +195,32 @@ extension LossRecovery {
         sample.isPaced = isPacing
         // What ends an episode belongs to it: it does not raise the window beyond where that led.
         sample.phase = samplePhase == .open ? phaseBefore : samplePhase
-        if delivery.hasLatest, now > delivery.deliveredBeforeAt {
-            let arrived = box.flight.delivered - delivery.deliveredBefore
-            sample.deliveryRate = rate(arrived, now - delivery.deliveredBeforeAt)
-            sample.isApplicationLimited = delivery.isApplicationLimited
+        if delivery.hasLatest {
+            noteRate(
+                since: delivery.deliveredBeforeAt, delivery.deliveredBefore, delivery.isApplicationLimited, &sample,
+                at: now)
         }
         congestion.ackArrived(sample, at: now)
-        if startsRound {
-            box.flight.roundEnd = nxt
-            box.flight.peakBefore = box.flight.peak
-            box.flight.peak = UInt32(clamping: inFlight)
-            box.flight.samplesBefore = box.flight.samples
-            box.flight.samples = 0
-        }
+        if startsRound { roundEnded() }
+    }
+
+    /// Puts the rate into a sample at which data arrived since the record was sent that it is of; a control of our own
+    /// does not ask for it.
+    func noteRate(
+        since sentAt: Instant, _ deliveredBefore: UInt64, _ isApplicationLimited: Bool, _ sample: inout AckSample,
+        at now: Instant
+    ) {
+        guard congestion.isOwn, now > sentAt else { return }
+        sample.deliveryRate = rate(box.flight.delivered - deliveredBefore, now - sentAt)
+        sample.isApplicationLimited = isApplicationLimited
+    }
+
+    mutating func roundEnded() {
+        box.flight.roundEnd = nxt
+        box.flight.peakBefore = box.flight.peak
+        box.flight.peak = UInt32(clamping: inFlight)
+        box.flight.samplesBefore = box.flight.samples
+        box.flight.samples = 0
     }
 
     private var samplePhase: AckSample.Phase {
@@ -217,7 +230,8 @@ extension LossRecovery {
     }
 
     /// Whether the window was used up, or in slow start half of it, in this round trip or the one before (RFC 7661 §4.1).
-    private var isWindowLimited: Bool {
+    @inline(__always)
+    var isWindowLimited: Bool {
         let peak = Int(max(box.flight.peak, box.flight.peakBefore))
         return cwnd < ssthresh ? cwnd < 2 * peak + Int(mss) : cwnd < peak + Int(mss)
     }

@@ -1,6 +1,10 @@
 package import ChimneyPrimitives
 
 extension LossRecovery {
+    /// Whether something counts as lost and waits for being sent again.
+    @inline(__always)
+    var hasLost: Bool { !box.isEmpty && box.flight.scoreboard.lostBytes > 0 }
+
     /// The next range to send again, of at most one segment, if it may leave now.
     package mutating func nextToRetransmit(at now: Instant) -> SequenceRange? {
         guard !box.isEmpty, box.flight.scoreboard.lostBytes > 0, test == .none || test == .waiting else { return nil }
@@ -100,7 +104,8 @@ extension LossRecovery {
 
     /// What was learnt of the path is old when nothing was sent for longer than a timeout (RFC 5681 §4.1).
     private mutating func restartAfterIdle(at now: Instant) {
-        guard has(.restartsAfterIdle), lastSentAt != .never, now - lastSentAt > rto else { return }
+        // No timeout is shorter than the least, which costs nothing to compare with.
+        guard now - lastSentAt > limits.restartAfter, has(.restartsAfterIdle), now - lastSentAt > rto else { return }
         congestion.control.idled(initialWindow: limits.initialWindow(mss: Int(mss)), at: now)
         lastSentAt = now
     }

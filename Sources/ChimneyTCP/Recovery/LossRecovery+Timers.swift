@@ -2,6 +2,7 @@ package import ChimneyPrimitives
 
 extension LossRecovery {
     /// When ``timerFired(at:)`` has work; never when nothing is outstanding.
+    @inline(__always)
     package var deadline: Instant {
         guard !box.isEmpty else { return .never }
         var due = rtoDue
@@ -113,6 +114,7 @@ extension LossRecovery {
     }
 
     /// Whether the end of the flight may be probed: nothing is known to be missing, which other means care for.
+    @inline(__always)
     var mayProbe: Bool {
         has(.tailLossProbe) && traits.contains(.selectiveAcks) && episode == .none && !box.flight.probe.isOut
             && box.flight.scoreboard.sackedBytes == 0 && box.flight.scoreboard.lostBytes == 0

@@ -101,6 +101,7 @@ package struct LossRecovery: ~Copyable {
     /// What was sent and is not acknowledged by number.
     package var outstanding: Int { nxt - una }
     /// What of it is supposed to be on the path.
+    @inline(__always)
     package var inFlight: Int { box.isEmpty ? 0 : max(0, outstanding - box.flight.offPath) }
     package var cwnd: Int { congestion.cwnd }
     package var ssthresh: Int { congestion.ssthresh }
@@ -115,10 +116,24 @@ package struct LossRecovery: ~Copyable {
     package var echoesEveryCE: Bool { traits.contains([.marks, .everyMark]) }
 
     /// The retransmission timeout, doubled as often as it expired (RFC 6298 §2 and §5.5).
+    ///
+    /// What comes with each segment is inlined: a call of a getter would copy the whole value to pass it on.
+    @inline(__always)
     package var rto: TimeSpan {
+        if doublings == 0, roundTrips.smoothed != nil {
+            return min(limits.rtoMax, roundTrips.timeout(shortest: limits.rtoMin))
+        }
+        return Self.rareTimeout(limits, roundTrips, isSlow: traits.contains(.slowOpening), doublings: doublings)
+    }
+
+    /// The timeout before the first sample, or one that is doubled.
+    @inline(never)
+    private static func rareTimeout(
+        _ limits: RecoveryLimits, _ roundTrips: RoundTripEstimator, isSlow: Bool, doublings: UInt8
+    ) -> TimeSpan {
         let base =
             roundTrips.smoothed == nil
-            ? max(limits.rtoInitial, traits.contains(.slowOpening) ? .seconds(3) : .zero)
+            ? max(limits.rtoInitial, isSlow ? .seconds(3) : .zero)
             : roundTrips.timeout(shortest: limits.rtoMin)
         return min(limits.rtoMax, base * (1 << Int(min(doublings, 20))))
     }

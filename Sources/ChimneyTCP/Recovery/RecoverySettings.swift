@@ -70,9 +70,11 @@ struct RecoveryLimits: Sendable, BitwiseCopyable {
         features = settings.features
     }
 
-    var rtoMin: TimeSpan { .microseconds(Int64(shortest)) }
+    var rtoMin: TimeSpan { TimeSpan(nanoseconds: Int64(shortest) &* 1_000) }
     /// The longest timeout.
-    var rtoMax: TimeSpan { .microseconds(Int64(longest)) }
+    var rtoMax: TimeSpan { TimeSpan(nanoseconds: Int64(longest) &* 1_000) }
+    /// No timeout is shorter, before the first sample or after it.
+    var restartAfter: TimeSpan { TimeSpan(nanoseconds: Int64(min(shortest, min(longest, first))) &* 1_000) }
     var rtoInitial: TimeSpan { .microseconds(Int64(first)) }
     /// The most records; at the bound nothing new is sent.
     var segmentsMax: Int { Int(segments) }

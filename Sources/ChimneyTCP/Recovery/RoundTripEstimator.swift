@@ -65,6 +65,7 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
     /// RTO: the mean and four times the variation, or `shortest` where that is longer, since a peer may delay its
     /// acknowledgement by as much although round trips have not varied yet.
     func timeout(shortest: TimeSpan) -> TimeSpan {
-        .nanoseconds(max(mean, 0) + max(4 * deviation, shortest.nanoseconds))
+        // Both are at most a day.
+        .nanoseconds(max(mean, 0) &+ max(4 &* deviation, shortest.nanoseconds))
     }
 }

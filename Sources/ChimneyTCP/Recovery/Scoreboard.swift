@@ -6,7 +6,7 @@ import ChimneyPrimitives
 /// stepped over at once, and what was looked through for losses is not looked through again, so that an
 /// acknowledgement costs no more than what is new in it.
 struct Scoreboard: ~Copyable {
-    private var records = RingBuffer<SentSegment>()
+    var records = RingBuffer<SentSegment>()
     /// What was sent again and is in flight, in the order of sending.
     ///
     /// An entry whose record met its fate stays until it is at the front.
@@ -17,11 +17,11 @@ struct Scoreboard: ~Copyable {
     /// How many records the receiver has.
     private(set) var sackedCount = 0
     /// No record before it waits for being sent again.
-    private var lostFrom = SequenceNumber(0)
+    var lostFrom = SequenceNumber(0)
     /// No record before it is an original in flight.
-    private var originalsFrom = SequenceNumber(0)
+    var originalsFrom = SequenceNumber(0)
     /// The end of what the receiver is known to have furthest on (RACK.fack).
-    private(set) var furthest = SequenceNumber(0)
+    var furthest = SequenceNumber(0)
     /// The most records; at the bound none is split and the sender is allowed nothing new.
     let recordsMax: Int
 
@@ -49,6 +49,7 @@ struct Scoreboard: ~Copyable {
     /// Whether something was sent again that may be in flight.
     var hasResent: Bool { !resent.isEmpty }
     var first: SentSegment { records[0] }
+    var firstSentAt: Instant { records[0].sentAt }
     var last: SentSegment { records[records.count - 1] }
     subscript(index: Int) -> SentSegment { records[index] }
 

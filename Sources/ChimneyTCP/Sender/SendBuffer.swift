@@ -40,6 +40,9 @@ package struct SendBuffer: ~Copyable {
     ///
     /// - Returns: how many were taken.
     package mutating func append(_ bytes: RawSpan, pool: PacketPool) -> Int {
+        if chunks.isEmpty, bytes.byteCount <= Self.freshMax {
+            return addFresh(bytes, in: pool.allocate(headroom: 0))
+        }
         var taken = 0
         while taken < bytes.byteCount {
             let left = bytes.byteCount - taken
@@ -54,6 +57,22 @@ package struct SendBuffer: ~Copyable {
             taken += count
         }
         return taken
+    }
+
+    /// Up to how many bytes go into an ordinary packet whole.
+    private static var freshMax: Int { 2_048 }
+
+    /// Copies bytes into the first packet, which has room for them.
+    private mutating func addFresh(_ bytes: RawSpan, in packet: consuming Packet?) -> Int {
+        switch consume packet {
+        case .some(var packet):
+            guard packet.append(bytes) else { return 0 }
+            end += bytes.byteCount
+            chunks.append(Chunk(packet: packet, end: end))
+            return bytes.byteCount
+        case .none:
+            return 0
+        }
     }
 
     private mutating func addChunk(for count: Int, pool: PacketPool) -> Bool {
@@ -133,6 +152,12 @@ package struct SendBuffer: ~Copyable {
         from number: SequenceNumber, count: Int, headroom: Int, pool: PacketPool
     ) -> Packet? {
         guard var packet = pool.allocate(headroom: headroom, count: count) else { return nil }
+        let offset = chunks[0].packet.count - (chunks[0].end - number)
+        if offset >= 0, chunks[0].packet.isContiguous, offset + count <= chunks[0].packet.count {
+            // What is sent first mostly lies in the first packet whole.
+            guard packet.append(chunks[0].packet.bytes.extracting(offset..<offset + count)) else { return nil }
+            return packet
+        }
         guard packet.extend(by: count) else { return nil }
         var target = packet.mutableBytes
         copy(from: number, into: &target)

@@ -11,12 +11,12 @@ extension TCPConnection {
         case .synSent, .synReceived:
             if marks.contains(.synDue) { sendSYN(at: now, to: &output) }
         case .established, .finWait1, .closeWait, .closing, .lastAck:
-            if isOutstanding { sendLost(at: now, to: &output) }
-            sendNew(at: now, to: &output)
+            if recovery.hasLost { sendLost(at: now, to: &output) }
+            if snd.nxt != sendBuffer.end || marks.contains(.finQueued) { sendNew(at: now, to: &output) }
         case .finWait2, .timeWait: break
         }
         if marks.contains(.ackNow) { sendAck(at: now, to: &output) }
-        if state != .finWait2, idleDue > now + Self.quietTime, holdsMemory { idleDue = now + Self.quietTime }
+        if idleDue > now + Self.quietTime, state != .finWait2, holdsMemory { idleDue = now + Self.quietTime }
     }
 
     /// How long nothing happens before memory is given back.
@@ -29,8 +29,8 @@ extension TCPConnection {
 
     /// The bytes of payload that the next segment may have, with the SACK blocks it carries.
     var sizeOfNext: Int {
-        let blocks = marks.contains(.selectiveAcks) ? selectiveCount : 0
-        return segmentSize - (blocks == 0 ? 0 : 4 + 8 * blocks)
+        guard tellsBlocks else { return segmentSize }
+        return segmentSize - (4 + 8 * selectiveCount)
     }
 
     /// The number behind our FIN, which has the one behind the last byte.
@@ -59,11 +59,12 @@ extension TCPConnection {
         guard start < end else { return 0 }
         var payload = SequenceNumber.earlier(end, sendBuffer.end) - start
         var hasFIN = marks.contains(.finSent) && end > sendBuffer.end
-        if payload > sizeOfNext {
-            payload = sizeOfNext
+        let size = sizeOfNext
+        if payload > size {
+            payload = size
             hasFIN = false
         }
-        sendData(from: start, count: payload, hasFIN: hasFIN, kind: kind, at: now, to: &output)
+        sendData(from: start, count: payload, hasFIN: hasFIN, kind: kind, size: size, at: now, to: &output)
         return payload + (hasFIN ? 1 : 0)
     }
 
@@ -91,15 +92,15 @@ extension TCPConnection {
                 // Congestion control leaves less than a segment: it leaves more soon.
                 guard !isOutstanding else { return }
             }
-            marks.remove(.overridesSilly)
             let hasFIN = wantsFIN && count == unsent && window > count
+            marks.remove(.overridesSilly)
             guard count > 0 || hasFIN else { return waitForWindow(at: now) }
             if !isOutstanding { progressAt = now }
             let start = snd.nxt
             snd.nxt += count + (hasFIN ? 1 : 0)
             if hasFIN { marks.insert(.finSent) }
             if count < size { snd.small = snd.nxt }
-            sendData(from: start, count: count, hasFIN: hasFIN, kind: .new, at: now, to: &output)
+            sendData(from: start, count: count, hasFIN: hasFIN, kind: .new, size: size, at: now, to: &output)
             armPatience(at: now)
         }
     }
@@ -121,14 +122,13 @@ extension TCPConnection {
     }
 
     private mutating func sendData(
-        from start: SequenceNumber, count: Int, hasFIN: Bool, kind: Transmission.Kind, at now: Instant,
+        from start: SequenceNumber, count: Int, hasFIN: Bool, kind: Transmission.Kind, size: Int, at now: Instant,
         to output: inout TCPOutput
     ) {
         var segment = self.segment(sequence: start, flags: .ack, at: now)
         segment.payloadCount = count
         if hasFIN { segment.flags.insert(.fin) }
         if count > 0 && start + count == sendBuffer.end { segment.flags.insert(.psh) }
-        let size = sizeOfNext
         if count > size { segment.segmentSize = UInt16(clamping: size) }
         if marks.contains(.urgentQueued), snd.up > start {
             segment.flags.insert(.urg)
@@ -145,7 +145,7 @@ extension TCPConnection {
         let length = count + (hasFIN ? 1 : 0)
         let sent = Transmission(
             range: SequenceRange(start, count: length), kind: kind,
-            timestamp: segment.options.timestamps?.value ?? 0,
+            timestamp: segment.options.timestampValue,
             isApplicationLimited: snd.nxt >= sendBuffer.end)
         recovery.transmitted(sent, at: now)
         output.segments.append(segment)
@@ -205,7 +205,7 @@ extension TCPConnection {
     /// Gives a segment window and SACK blocks and notes that what arrived is acknowledged with it.
     mutating func acknowledged(by segment: inout OutgoingSegment) {
         segment.window = advertisedWindow()
-        if marks.contains(.selectiveAcks) { appendBlocks(to: &segment) }
+        if tellsBlocks { appendBlocks(to: &segment) }
         rcv.acked = rcv.nxt
         ackDue = .never
         marks.remove(.ackNow)
