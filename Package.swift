@@ -54,14 +54,14 @@ let package = Package(
             name: "ChimneyLab",
             dependencies: [
                 "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
-                "ChimneyRouting", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture",
+                "ChimneyRouting", "ChimneyStack", "ChimneyTCP", "ChimneyConfiguration", "ChimneyCapture",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyLabTests",
             dependencies: [
                 "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
-                "ChimneyRouting", "ChimneyStack", "ChimneyConfiguration", "ChimneyCapture", "ChimneyLab",
+                "ChimneyRouting", "ChimneyStack", "ChimneyTCP", "ChimneyConfiguration", "ChimneyCapture", "ChimneyLab",
             ],
             swiftSettings: settings),
         .testTarget(
@@ -72,7 +72,7 @@ let package = Package(
             dependencies: [
                 "ChimneyAddressing", "ChimneyCapture", "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers",
                 "ChimneyLab", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives",
-                "ChimneyRouting", "ChimneyRuntime", "ChimneyStack", "ChimneyWire",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneyStack", "ChimneyTCP", "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),
@@ -82,7 +82,7 @@ let package = Package(
             name: "ChimneyCommandTests",
             dependencies: [
                 "ChimneyCommand", "ChimneyConfiguration", "ChimneyControl", "ChimneyLink", "ChimneyMulticast",
-                "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack",
+                "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack", "ChimneyTCP",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],
@@ -92,7 +92,9 @@ let package = Package(
         .target(name: "CChimneyLinux"),
         .target(
             name: "ChimneyRuntime",
-            dependencies: ["CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack"],
+            dependencies: [
+                "CChimneyLinux", "ChimneyCapture", "ChimneyLink", "ChimneyPrimitives", "ChimneyStack", "ChimneyTCP",
+            ],
             swiftSettings: settings),
         .target(
             name: "JoinedStacks", dependencies: ["Chimney", "ChimneyNeighbors"], path: "Tests/JoinedStacks",
@@ -102,7 +104,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "ChimneySockets",
-            dependencies: ["ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack"],
+            dependencies: ["ChimneyLink", "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack", "ChimneyTCP"],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
@@ -111,7 +113,7 @@ let package = Package(
             name: "Chimney",
             dependencies: [
                 "ChimneyCapture", "ChimneyDrivers", "ChimneyLink", "ChimneyMulticast", "ChimneyPrimitives",
-                "ChimneyRouting", "ChimneyRuntime", "ChimneySockets", "ChimneyStack",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
             ],
             swiftSettings: settings),
         .target(
@@ -159,14 +161,14 @@ let package = Package(
             name: "ChimneyStack",
             dependencies: [
                 "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyMulticast",
-                "ChimneyNeighbors", "ChimneyRouting",
+                "ChimneyNeighbors", "ChimneyRouting", "ChimneyTCP",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "ChimneyStackTests",
             dependencies: [
                 "ChimneyPrimitives", "ChimneyWire", "ChimneyLink", "ChimneyAddressing", "ChimneyMulticast",
-                "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack",
+                "ChimneyNeighbors", "ChimneyRouting", "ChimneyStack", "ChimneyTCP",
             ],
             swiftSettings: settings),
         .testTarget(
@@ -176,7 +178,7 @@ let package = Package(
             name: "AllocationTests",
             dependencies: [
                 "CAllocationCounter", "ChimneyPrimitives", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors",
-                "ChimneyRouting", "ChimneyStack",
+                "ChimneyRouting", "ChimneyStack", "ChimneyTCP",
             ],
             swiftSettings: settings),
     ]

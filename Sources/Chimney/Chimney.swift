@@ -3,6 +3,7 @@
 @_exported public import ChimneyPrimitives
 @_exported public import ChimneyRouting
 @_exported public import ChimneyStack
+@_exported public import ChimneyTCP
 
 #if os(Linux)
     @_exported public import ChimneyCapture

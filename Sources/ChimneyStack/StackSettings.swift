@@ -68,6 +68,8 @@ public struct StackSettings: Sendable, Hashable {
     public var mld = MembershipSettings<IPv6Address>()
     /// How much may be joined, in each family on its own.
     public var membershipLimits = MembershipLimits()
+    /// TCP: its bounds, and how connections behave.
+    public var tcp = TCPStackSettings()
     /// The key of identifiers that stay the same on a network (RFC 7217); `nil` draws another with each stack.
     public var identifierSecret: UInt128?
     /// How many drops `explain` remembers.

@@ -78,6 +78,7 @@ public struct VirtualStack: ~Copyable {
     var connected = ConnectedTable()
     var announced: [SocketID] = []
     var echoes = EchoSockets()
+    var tcp: TCPTables
 
     /// Where the last forwarded packet went; runs of packets go one way.
     var lastForwarding = ForwardingMemory<IPv4Address>()
@@ -130,6 +131,7 @@ public struct VirtualStack: ~Copyable {
         reassembly = Reassembly(settings: settings)
         pathMTUs = PathMTUs(destinationsMax: settings.destinationsMax)
         sockets = SlotMap(elementsMax: settings.socketsMax)
+        tcp = TCPTables(settings: settings.tcp, using: &self.random)
         icmpLimit = RateLimit(perSecondMax: settings.icmpErrorsPerSecondMax, burstMax: settings.icmpErrorBurstMax)
         history = DropHistory(recordsMax: settings.dropRecordsMax)
         let description = InterfaceDescription(name: "lo0", kind: .loopback, mtu: 65_535)
@@ -155,7 +157,7 @@ extension VirtualStack {
         if !looped.isEmpty { return now }
         let neighbors = min(arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
         let groups = min(ipv4Groups.deadline, ipv6Groups.deadline)
-        let earliest = min(reassembly.deadline ?? .never, neighbors, groups)
+        let earliest = min(reassembly.deadline ?? .never, neighbors, groups, tcp.due)
         return earliest == .never ? nil : earliest
     }
 
@@ -166,6 +168,7 @@ extension VirtualStack {
         neighborTimersFired()
         discoveryTimersFired()
         groupTimersFired()
+        tcpTimersFired()
         deliverLooped()
     }
 

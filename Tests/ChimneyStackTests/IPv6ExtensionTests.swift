@@ -138,7 +138,7 @@ import Testing
         #expect(try outcome([proof]) == refused(.protocolUnreachable, [4, 1], at: 6))
         let step = options(Self.destinationOptions, [1, 0])
         #expect(try outcome([step, proof]) == refused(.protocolUnreachable, [4, 1], at: 40))
-        for number in [UInt8(50), 135, 139, 140, 253, 254, 99, 6] {
+        for number in [UInt8(50), 135, 139, 140, 253, 254, 99, 132] {
             func change(_ packet: inout Handmade) {
                 packet.ipProtocol = number
                 packet.payload = [59, 0, 1, 4, 0, 0, 0, 0]

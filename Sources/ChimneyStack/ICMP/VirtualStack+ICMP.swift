@@ -92,7 +92,16 @@ extension VirtualStack {
             return consume(packet)
         }
         let peer = Endpoint(quote.destination, quote.destinationPort)
-        let mtu = Int(rest & 0xFFFF)
+        var mtu = Int(rest & 0xFFFF)
+        if quote.ipProtocol == .tcp {
+            // A router from before RFC 1191 names no MTU: the next smaller one in use is tried (§7.1).
+            if type == 3, code == 4, mtu < 68 { mtu = PathMTUs.plateau(below: quote.totalLength) }
+            let flow = IPv6Flow(
+                local: IPv6Address(mapped: quote.source), localPort: quote.sourcePort,
+                remote: IPv6Address(mapped: quote.destination), remotePort: quote.destinationPort)
+            return tcpErrorReported(
+                packet, SocketError(type: type, code: code, peer: peer, mtu: mtu), of: flow, sequence: quote.sequence)
+        }
         if type == 3, code == 4, mtu >= 68 {
             pathMTUs.learn(mtu, to: IPv6Address(mapped: quote.destination), at: now)
             generation &+= 1
@@ -129,6 +138,10 @@ struct Quote {
     var ipProtocol: IPProtocol
     var sourcePort: UInt16
     var destinationPort: UInt16
+    /// The four bytes behind the ports: of TCP the sequence number.
+    var sequence: UInt32
+    /// The length that the quoted header names.
+    var totalLength: Int
 
     /// Reads the quoted header and the eight bytes behind it (RFC 792); the quote may be cut after those.
     init?(_ bytes: RawSpan) {
@@ -138,6 +151,8 @@ struct Quote {
         source = IPv4Address(bits: bytes.uint32(at: 12))
         destination = IPv4Address(bits: bytes.uint32(at: 16))
         ipProtocol = IPProtocol(rawValue: bytes.uint8(at: 9))
+        totalLength = Int(bytes.uint16(at: 2))
+        sequence = bytes.uint32(at: headerByteCount + 4)
         if ipProtocol == .icmpv4 {
             // An echo's identifier and sequence number stand behind its checksum.
             sourcePort = bytes.uint16(at: headerByteCount + 4)

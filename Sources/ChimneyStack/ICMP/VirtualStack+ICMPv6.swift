@@ -67,14 +67,23 @@ extension VirtualStack {
         if type == ICMPv6Type.packetTooBig.rawValue {
             // No link of IPv6 is narrower, so that a smaller number is an attack or a mistake (RFC 8201 §4).
             guard word >= 1_280 else { return drop(packet, .icmpQuoteMalformed) }
-            pathMTUs.learn(Int(min(word, 65_535)), to: quote.destination, at: now)
-            generation &+= 1
+            // What a segment's connection does not believe, nobody learns.
+            if quote.upper != .tcp {
+                pathMTUs.learn(Int(min(word, 65_535)), to: quote.destination, at: now)
+                generation &+= 1
+            }
         }
         let zone = quote.destination.isLinkScoped ? interface : 0
         let peer = Endpoint(quote.destination, quote.destinationPort, zone: zone)
-        guard let error = SocketError(icmpv6Type: type, code: code, peer: peer, mtu: Int(min(word, 65_535))) else {
-            return consume(packet)
+        let error = SocketError(icmpv6Type: type, code: code, peer: peer, mtu: Int(min(word, 65_535)))
+        if quote.upper == .tcp {
+            let hasZone = quote.source.isLinkScoped || quote.destination.isLinkScoped
+            let flow = IPv6Flow(
+                local: quote.source, localPort: quote.sourcePort, remote: quote.destination,
+                remotePort: quote.destinationPort, zone: hasZone ? interface : 0)
+            return tcpErrorReported(packet, error, of: flow, sequence: quote.sequence)
         }
+        guard let error else { return consume(packet) }
         let own = Endpoint(quote.source, quote.sourcePort, zone: quote.source.isLinkLocal ? interface : 0)
         if quote.upper == .udp, report(error, local: own, peer: peer) { return consume(packet) }
         if quote.upper == .icmpv6,
@@ -102,6 +111,8 @@ struct IPv6Quote {
     var upper: IPProtocol
     var sourcePort: UInt16
     var destinationPort: UInt16
+    /// The four bytes behind the ports: of TCP the sequence number.
+    var sequence: UInt32
 
     /// Reads the quoted headers and the eight bytes behind them; `nil` where the quote does not reach so far.
     init?(_ bytes: RawSpan) {
@@ -112,6 +123,7 @@ struct IPv6Quote {
         source = view.source
         destination = view.destination
         upper = chain.upperLayer
+        sequence = bytes.uint32(at: chain.offset + 4)
         // An echo's identifier and sequence number stand behind its checksum.
         let ports = upper == .icmpv6 ? chain.offset + 4 : chain.offset
         sourcePort = bytes.uint16(at: ports)

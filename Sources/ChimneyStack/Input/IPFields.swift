@@ -6,6 +6,8 @@ protocol IPFields: BitwiseCopyable {
     var transportOffset: Int { get }
     /// Whether a UDP datagram may come without a checksum: over IPv4 only (RFC 8200 §8.1).
     var mayLackChecksum: Bool { get }
+    /// Whether a router marked the packet for congestion on its way (RFC 3168 §5).
+    var hasCongestionMark: Bool { get }
     /// The time to live or hop limit.
     var timeToLive: UInt8 { get }
     /// The sender, with the zone where its address needs one.
@@ -21,6 +23,8 @@ extension IPv4Fields: IPFields {
     var transportOffset: Int { headerByteCount }
     @inline(__always)
     var mayLackChecksum: Bool { true }
+    @inline(__always)
+    var hasCongestionMark: Bool { typeOfService & 3 == 3 }
 
     @inline(__always)
     func sourceEndpoint(_ port: UInt16, on interface: UInt32) -> Endpoint { Endpoint(source, port) }

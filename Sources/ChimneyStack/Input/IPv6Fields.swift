@@ -10,6 +10,8 @@ struct IPv6Fields: BitwiseCopyable {
     /// What stands at ``transportOffset``.
     var nextHeader: IPProtocol
     var hopLimit: UInt8
+    /// Whether a router marked the packet for congestion on its way (RFC 3168 §5).
+    var hasCongestionMark: Bool
     /// Bytes of header, extensions and payload.
     var totalLength: Int
     var transportOffset: Int
@@ -21,7 +23,9 @@ struct IPv6Fields: BitwiseCopyable {
     init(checking bytes: RawSpan, of byteCount: Int) throws(IPHeaderFault) {
         guard bytes.byteCount >= 40 else { throw .truncated }
         let second = bytes.uint32(at: 4)
-        guard bytes.uint8(at: 0) >> 4 == 6 else { throw .version }
+        let first = bytes.uint16(at: 0)
+        guard first >> 12 == 6 else { throw .version }
+        hasCongestionMark = first >> 4 & 3 == 3
         totalLength = 40 &+ Int(second >> 16)
         guard totalLength <= byteCount else { throw .totalLength }
         nextHeader = IPProtocol(rawValue: UInt8(truncatingIfNeeded: second >> 8))

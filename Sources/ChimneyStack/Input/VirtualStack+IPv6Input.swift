@@ -83,6 +83,7 @@ extension VirtualStack {
     private mutating func deliver(_ packet: consuming Packet, _ fields: IPv6Fields, _ port: SlotID) {
         switch fields.nextHeader {
         case .udp: udpArrived(packet, fields, port)
+        case .tcp: tcpArrived(packet, fields, port)
         default: extendedArrived(packet, fields, port)
         }
     }
@@ -99,6 +100,7 @@ extension VirtualStack {
             fields.namedAt = namedAt
             switch upper {
             case .udp: udpArrived(packet, fields, port)
+            case .tcp: tcpArrived(packet, fields, port)
             case .icmpv6: icmpv6Arrived(packet, fields, port)
             // Nothing follows, which is all there is to say (RFC 8200 §4.7).
             case .noNextHeader: consume(packet)

@@ -163,6 +163,7 @@ extension VirtualStack {
     mutating func deliverWhole(_ packet: consuming Packet, _ fields: IPv4Fields, _ port: SlotID) {
         switch fields.ipProtocol {
         case .udp: udpArrived(packet, fields, port)
+        case .tcp: tcpArrived(packet, fields, port)
         case .icmpv4: icmpArrived(packet, fields, port)
         case .igmp: igmpArrived(packet, fields, port)
         default: unknownProtocolArrived(packet, fields)
@@ -205,19 +206,26 @@ extension VirtualStack {
         deliverWhole(packet, fields, port)
     }
 
-    /// Packets this stack sent to itself arrive here, at the end of the round that sent them.
+    /// What the round made due leaves, and packets this stack sent to itself arrive, at the end of the round that sent them.
     mutating func deliverLooped() {
+        flushTouched()
         var budget = 4_096
-        while !looped.isEmpty {
-            guard budget > 0 else { return }
-            budget -= 1
-            var packet = looped.removeFirst()
-            packet.metadata.flags.insert(.looped)
-            guard let port = ports.position(of: InterfaceIndex(rawValue: packet.metadata.interface)) else {
-                drop(packet, .interfaceGone)
-                continue
-            }
-            ipArrived(packet, port)
+        while !looped.isEmpty, budget > 0 {
+            // Those that the next ones send come after them, so that connections answer a batch at once.
+            var batch = PacketQueue()
+            batch.append(first: budget, of: &looped)
+            budget -= batch.count
+            while !batch.isEmpty { loopedArrived(batch.removeFirst()) }
+            flushTouched()
         }
+    }
+
+    @inline(__always)
+    private mutating func loopedArrived(_ packet: consuming Packet) {
+        packet.metadata.flags.insert(.looped)
+        guard let port = ports.position(of: InterfaceIndex(rawValue: packet.metadata.interface)) else {
+            return drop(packet, .interfaceGone)
+        }
+        ipArrived(packet, port)
     }
 }

@@ -29,6 +29,10 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     case protocolUnreachable, udpTruncated, udpLengthWrong, udpChecksumBad, udpChecksumMissing, portClosed,
         socketBufferFull
     case broadcastNoReceiver
+    // TCP.
+    case tcpNotUnicast, tcpMalformed, tcpOptionMalformed, tcpChecksumBad, tcpNoConnection, tcpTimeWait
+    case tcpBacklogFull, tcpTableFull, tcpAckUnacceptable, tcpOutsideWindow, tcpOldTimestamp, tcpTimestampMissing
+    case tcpChallenged, tcpDuplicate, tcpReassemblyFull, tcpWindowClosed, tcpReaderGone, tcpNotSynchronizing
     // Groups.
     case linkGroupNotJoined, multicastNoMember, multicastSourceFiltered, multicastNoReceiver
     case membershipMalformed, membershipChecksumBad, membershipHopLimit, membershipAlertMissing, membershipBadSource
@@ -118,6 +122,24 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .portClosed: "no socket is bound to the destination port"
         case .socketBufferFull: "the socket's receive buffer is full"
         case .broadcastNoReceiver: "no socket on that port takes broadcasts"
+        case .tcpNotUnicast: "the TCP segment was sent to a broadcast address or a group"
+        case .tcpMalformed: "the segment is shorter than the TCP header it should have"
+        case .tcpOptionMalformed: "a TCP option runs out of its bounds, or has a length that it cannot have"
+        case .tcpChecksumBad: "the TCP checksum is wrong"
+        case .tcpNoConnection: "there is no such connection"
+        case .tcpTimeWait: "the connection ended not long ago, and the segment says nothing new"
+        case .tcpBacklogFull: "too many connections of the listener wait to be accepted, or are half open"
+        case .tcpTableFull: "the stack has as many connections as it may"
+        case .tcpAckUnacceptable: "the segment acknowledges nothing, or what was never sent"
+        case .tcpOutsideWindow: "nothing of the segment lies in the receive window"
+        case .tcpOldTimestamp: "the segment's timestamp is older than one before (RFC 7323 §5)"
+        case .tcpTimestampMissing: "the segment has no timestamp though both ends agreed on them"
+        case .tcpChallenged: "the segment may be forged, so the peer is asked whether it meant it (RFC 5961)"
+        case .tcpDuplicate: "all data of the segment was there already"
+        case .tcpReassemblyFull: "the data came out of order and there is no room to keep it"
+        case .tcpWindowClosed: "the data came when the receive window was closed"
+        case .tcpReaderGone: "nobody will read the data, so the connection was reset"
+        case .tcpNotSynchronizing: "the segment is none that could answer our SYN"
         case .linkGroupNotJoined: "no group or protocol of the interface wants the frame's link group"
         case .multicastNoMember: "this host is not a member of the group on the interface"
         case .multicastSourceFiltered: "every socket in the group on that port refuses the source"

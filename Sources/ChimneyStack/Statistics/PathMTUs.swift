@@ -36,6 +36,13 @@ struct PathMTUs: Sendable {
         entries.remove(at: oldest)
     }
 
+    /// The largest MTU in use below the length of a packet that was too long (RFC 1191 §7.1, table 7-1).
+    static func plateau(below length: Int) -> Int {
+        let plateaus: InlineArray<10, Int> = [32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296, 68]
+        for index in 0..<plateaus.count where plateaus[index] < length { return plateaus[index] }
+        return 68
+    }
+
     /// The MTU last reported and still believed.
     func mtu(to destination: IPv6Address, at now: Instant) -> Int? {
         let position = lowerBound(destination)

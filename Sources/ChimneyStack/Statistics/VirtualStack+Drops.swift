@@ -12,6 +12,17 @@ extension VirtualStack {
         history.append(record(of: packet, reason))
     }
 
+    /// A packet of a flow ended in the hands of its connection; this is its name.
+    @inline(never)
+    mutating func drop(_ reason: DropReason, of flow: IPv6Flow, interface: UInt32) {
+        ledger.drops.count(reason)
+        history.append(
+            DropRecord(
+                at: now, reason: reason, interface: interface, source: IPAddress(mapped: flow.remote),
+                destination: IPAddress(mapped: flow.local), ipProtocol: IPProtocol.tcp.rawValue,
+                sourcePort: flow.remotePort, destinationPort: flow.localPort))
+    }
+
     /// Ends the life of every packet of a queue, naming why.
     mutating func drop(_ packets: inout PacketQueue, _ reason: DropReason) {
         while !packets.isEmpty { drop(packets.removeFirst(), reason) }

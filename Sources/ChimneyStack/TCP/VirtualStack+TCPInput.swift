@@ -1,0 +1,265 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyTCP
+import ChimneyWire
+
+extension VirtualStack {
+    /// A TCP segment for this stack arrived (RFC 9293 §3.10.7).
+    mutating func tcpArrived(_ packet: consuming Packet, _ fields: some IPFields, _ port: SlotID) {
+        let groups: PacketFlags = [.ipBroadcast, .ipMulticast, .linkBroadcast, .linkMulticast]
+        guard packet.metadata.flags.isDisjoint(with: groups) else { return drop(packet, .tcpNotUnicast) }
+        let start = fields.transportOffset
+        if packet.metadata.checksum == .unknown {
+            let pseudo = fields.pseudoHeader(IPProtocol.tcp.rawValue, length: packet.totalCount &- start)
+            guard InternetChecksum.finish(Self.sum(packet, from: start, initial: pseudo)) == 0 else {
+                return drop(packet, .tcpChecksumBad)
+            }
+        }
+        let arrival: TCPArrival
+        do {
+            arrival = try TCPArrival(packet, from: start, hasCongestionMark: fields.hasCongestionMark)
+        } catch {
+            return drop(packet, error.reason)
+        }
+        tcp.counters.received &+= 1
+        let interface = packet.metadata.interface
+        let remote = fields.sourceEndpoint(arrival.sourcePort, on: interface)
+        let local = fields.destinationEndpoint(arrival.destinationPort, on: interface)
+        let flow = IPv6Flow(
+            local: local.mapped, localPort: local.port, remote: remote.mapped, remotePort: remote.port,
+            zone: local.zone | remote.zone)
+        if let place = tcp.flows[flow], let id = tcp.links.first(from: Int(place)) {
+            packet.removeFirst(start &+ arrival.headerByteCount)
+            return segmentArrived(arrival.segment, packet, for: id)
+        }
+        packet.metadata.transportOffset = UInt16(truncatingIfNeeded: start &+ arrival.headerByteCount)
+        strangerArrived(arrival.segment, packet, TCPPlace(flow: flow, port: port))
+    }
+
+    @inline(__always)
+    private static func sum(_ packet: borrowing Packet, from start: Int, initial: UInt32) -> UInt32 {
+        guard packet.isContiguous else { return InternetChecksum.sum(packet, from: start, initial: initial) }
+        return InternetChecksum.sum(packet.bytes.extracting(start..<packet.count), initial: initial)
+    }
+
+    /// A segment of a connection, its headers taken off.
+    private mutating func segmentArrived(_ segment: ArrivedSegment, _ packet: consuming Packet, for id: SlotID) {
+        let interface = packet.metadata.interface
+        let verdict = tcp.links[id].connection.segmentArrived(
+            segment, packet, at: now, shared: &tcp.shared, output: &tcp.output)
+        if let verdict {
+            drop(DropReason(verdict), of: tcp.links[id].flow, interface: interface)
+        } else if segment.payloadCount > 0 {
+            ledger.delivered &+= 1
+        } else {
+            ledger.consumed &+= 1
+        }
+        settle(id)
+        touch(id)
+    }
+
+    /// A segment of no connection: one that ended, one that begins, or none at all.
+    private mutating func strangerArrived(
+        _ segment: ArrivedSegment, _ packet: consuming Packet, _ place: TCPPlace
+    ) {
+        var after: SequenceNumber?
+        if let verdict = tcp.timeWait.segmentArrived(segment, of: place.flow, at: now) {
+            switch verdict {
+            case .ignored: return drop(packet, .tcpTimeWait)
+            case .answered(let answer):
+                answerSegment(answer, place)
+                return consume(packet)
+            case .reset: return consume(packet)
+            case .reopened(let last): after = last
+            }
+        }
+        if segment.flags.contains(.rst) {
+            guard tcp.synCache.resetArrived(segment, of: place.flow) else { return drop(packet, .tcpNoConnection) }
+            return consume(packet)
+        }
+        let listener = listener(for: place.flow.localEndpoint)
+        if segment.flags.contains(.syn) {
+            guard !segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
+            return synArrived(segment, packet, place, listener, after: after)
+        }
+        guard segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
+        handshakeArrived(segment, packet, place, listener)
+    }
+
+    /// A SYN for a listener.
+    private mutating func synArrived(
+        _ segment: ArrivedSegment, _ packet: consuming Packet, _ place: TCPPlace, _ listener: SlotID,
+        after: SequenceNumber?
+    ) {
+        guard tcp.listeners[listener].queue.count < tcp.listeners[listener].backlogMax else {
+            tcp.listeners[listener].overflowCount &+= 1
+            return drop(packet, .tcpBacklogFull)
+        }
+        let way: TCPWay
+        do {
+            way = try findWay(place.flow, fib: tcp.listeners[listener].fib)
+        } catch {
+            return drop(packet, error.reason)
+        }
+        let verdict = tcp.synCache.synArrived(
+            segment, of: place.flow, for: UInt32(listener.index), numbers: tcp.numbers, after: after,
+            settings: tcp.listeners[listener].settings, path: Self.path(along: way), at: now, output: &tcp.answers)
+        while let answer = tcp.answers.next() { transmit(answer.segment, of: answer.flow, along: way) }
+        tcp.isTimed = true
+        if verdict == .full { return drop(packet, .tcpBacklogFull) }
+        consume(packet)
+    }
+
+    /// A segment that may complete a handshake, kept or told by a cookie.
+    private mutating func handshakeArrived(
+        _ segment: ArrivedSegment, _ packet: consuming Packet, _ place: TCPPlace, _ listener: SlotID
+    ) {
+        let mayTake = tcp.listeners[listener].queue.count < tcp.listeners[listener].backlogMax
+        if !mayTake, tcp.synCache.contains(place.flow) {
+            // The answer to the SYN is sent again, and with it the peer's acknowledgement.
+            tcp.listeners[listener].overflowCount &+= 1
+            return drop(packet, .tcpBacklogFull)
+        }
+        let half: HalfOpen
+        let settings: SharedTCPSettings
+        if let completion = tcp.synCache.acknowledged(by: segment, of: place.flow, at: now) {
+            half = completion.half
+            settings = completion.settings
+        } else if mayTake, !tcp.synCache.contains(place.flow),
+            let told = tcp.synCache.cookie(
+                in: segment, of: place.flow, numbers: tcp.numbers, settings: tcp.listeners[listener].settings.value,
+                at: now)
+        {
+            half = told
+            settings = tcp.listeners[listener].settings
+        } else {
+            return refuse(packet, segment, place)
+        }
+        let way: TCPWay
+        do {
+            way = try findWay(place.flow, fib: tcp.listeners[listener].fib)
+        } catch {
+            return drop(packet, error.reason)
+        }
+        let connection = TCPConnection(accepting: half, settings: settings, path: Self.path(along: way), at: now)
+        guard
+            let id = insert(TCPLink(connection, flow: place.flow, way: way, fib: tcp.listeners[listener].fib))
+        else { return drop(packet, .tcpTableFull) }
+        tcp.counters.accepted &+= 1
+        tcp.listeners[listener].acceptedCount &+= 1
+        tcp.listeners[listener].queue.append(TCPConnectionID(slot: id))
+        announce(listener: listener)
+        packet.removeFirst(Int(packet.metadata.transportOffset))
+        segmentArrived(segment, packet, for: id)
+    }
+
+    /// A segment that nobody waits for is answered by a RST, unless the operator wants silence.
+    private mutating func refuse(_ packet: consuming Packet, _ segment: ArrivedSegment, _ place: TCPPlace) {
+        let isSilent =
+            switch settings.tcp.closedPorts {
+            case .reset: false
+            case .silentToSYN: segment.flags.contains(.syn)
+            case .silent: true
+            }
+        if !isSilent, let answer = OutgoingSegment.reset(answering: segment) {
+            if tcp.resetLimit.admits(at: now) {
+                tcp.counters.resetsSent &+= 1
+                answerSegment(answer, place)
+            } else {
+                tcp.counters.resetsSuppressed &+= 1
+            }
+        }
+        drop(packet, segment.flags.contains(.syn) ? .portClosed : .tcpNoConnection)
+    }
+
+    /// Sends a segment of no connection back to where one came from.
+    private mutating func answerSegment(_ segment: OutgoingSegment, _ place: TCPPlace) {
+        guard let way = try? findWay(place.flow, fib: ports[place.port].fib) else { return }
+        transmit(segment, of: place.flow, along: way)
+    }
+
+    /// The listener for a destination: bound to its address, then to its family, then to the port alone.
+    func listener(for destination: Endpoint) -> SlotID? {
+        var best: SlotID?
+        var bestScore = -1
+        var next = tcp.listenerPorts[destination.port]
+        while let id = next {
+            next = tcp.listeners[id].nextOnPort
+            guard tcp.listeners[id].takes(destination) else { continue }
+            let wildcard = tcp.listeners[id].wildcard
+            let score = wildcard.isEmpty ? 2 : wildcard == [.ipv4, .ipv6] ? 0 : 1
+            if score > bestScore { (best, bestScore) = (id, score) }
+        }
+        return best
+    }
+
+    /// What the engine is told of a way.
+    static func path(along way: TCPWay) -> TCPConnection.Path {
+        var path = TCPConnection.Path(segmentSize: way.segmentSize)
+        path.defaultSize = way.isIPv6 ? 1_220 : 536
+        return path
+    }
+}
+
+/// Where a segment of no connection belongs: its flow, and the interface it came in by.
+private struct TCPPlace: BitwiseCopyable {
+    let flow: IPv6Flow
+    let port: SlotID
+}
+
+/// What a packet with a TCP segment says.
+private struct TCPArrival: BitwiseCopyable {
+    let segment: ArrivedSegment
+    let sourcePort: UInt16
+    let destinationPort: UInt16
+    let headerByteCount: Int
+
+    /// Reads the header behind the IP header, both of which lie in the packet's first part.
+    @inline(__always)
+    init(_ packet: borrowing Packet, from start: Int, hasCongestionMark: Bool) throws(TCPFault) {
+        guard packet.count >= start else { throw .malformed }
+        let view: TCPView
+        do {
+            view = try TCPView(packet.bytes.extracting(start..<packet.count))
+        } catch { throw .malformed }
+        do {
+            segment = try ArrivedSegment(
+                view, payloadCount: packet.totalCount &- start &- view.headerByteCount,
+                hasCongestionMark: hasCongestionMark)
+        } catch { throw .options }
+        sourcePort = view.sourcePort
+        destinationPort = view.destinationPort
+        headerByteCount = view.headerByteCount
+    }
+}
+
+/// What is wrong with a TCP header.
+private enum TCPFault: Error {
+    case malformed, options
+
+    var reason: DropReason {
+        switch self {
+        case .malformed: .tcpMalformed
+        case .options: .tcpOptionMalformed
+        }
+    }
+}
+
+extension DropReason {
+    /// What a verdict of the engine is called in the ledger.
+    init(_ verdict: TCPDrop) {
+        switch verdict {
+        case .ackOfUnsent, .ackTooOld, .noAck: self = .tcpAckUnacceptable
+        case .outsideWindow, .resetOutsideWindow: self = .tcpOutsideWindow
+        case .oldTimestamp: self = .tcpOldTimestamp
+        case .timestampMissing: self = .tcpTimestampMissing
+        case .resetChallenged, .synChallenged: self = .tcpChallenged
+        case .duplicate: self = .tcpDuplicate
+        case .reassemblyFull: self = .tcpReassemblyFull
+        case .windowClosed: self = .tcpWindowClosed
+        case .readerGone: self = .tcpReaderGone
+        case .notSynchronizing: self = .tcpNotSynchronizing
+        case .closed: self = .tcpNoConnection
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyTCP
+import ChimneyWire
+
+extension VirtualStack {
+    /// Marks a connection as one to be flushed at the end of the round.
+    @inline(__always)
+    mutating func touch(_ id: SlotID) {
+        guard tcp.links.contains(id), !tcp.links[id].isTouched else { return }
+        tcp.links[id].isTouched = true
+        tcp.touched.append(id)
+    }
+
+    /// Lets every touched connection send what has become due.
+    mutating func flushTouched() {
+        guard !tcp.touched.isEmpty || tcp.isTimed else { return }
+        var index = 0
+        while index < tcp.touched.count {
+            let id = tcp.touched[index]
+            index &+= 1
+            guard tcp.links.contains(id) else { continue }
+            tcp.links[id].isTouched = false
+            tcp.links[id].connection.flush(at: now, output: &tcp.output)
+            settle(id)
+            arm(id)
+        }
+        tcp.touched.removeAll(keepingCapacity: true)
+        tcp.isTimed = false
+        noteTCPDeadline()
+    }
+
+    /// Moves a connection's timer where its deadline became earlier; one that became later is found out when it fires.
+    mutating func arm(_ id: SlotID) {
+        guard tcp.links.contains(id) else { return }
+        let deadline = tcp.links[id].connection.deadline
+        guard deadline < tcp.links[id].armedAt else { return }
+        tcp.links[id].armedAt = deadline
+        tcp.timers.arm(UInt32(id.index), at: deadline)
+    }
+
+    /// Does what a connection wants done: sends its segments, and notes what happened to it.
+    mutating func settle(_ id: SlotID) {
+        if !tcp.output.segments.isEmpty { transmitSegments(of: id) }
+        let events = tcp.output.takeEvents()
+        if !events.isEmpty { happened(events, to: id) }
+    }
+
+    mutating func transmitSegments(of id: SlotID) {
+        if tcp.links[id].way.generation != UInt32(truncatingIfNeeded: generation) { refreshWay(of: id) }
+        while let segment = tcp.output.segments.next() {
+            let payload = tcp.links[id].connection.packet(
+                for: segment, headroom: 128, copiedMax: .max, pool: pool)
+            send(segment, payload, of: tcp.links[id].flow, along: tcp.links[id].way)
+        }
+    }
+
+    /// Finds a connection's way anew; without one its segments die of what is wrong with it.
+    private mutating func refreshWay(of id: SlotID) {
+        let before = tcp.links[id].way
+        guard let way = try? findWay(tcp.links[id].flow, fib: tcp.links[id].fib) else { return }
+        tcp.links[id].way = way
+        tcp.links[id].way.typeOfService = before.typeOfService
+        if way.mtu != before.mtu { tcp.links[id].connection.pathChanged(size: way.segmentSize, at: now) }
+    }
+
+    /// Sends a segment without payload that belongs to no connection.
+    mutating func transmit(_ segment: OutgoingSegment, of flow: IPv6Flow, along way: TCPWay) {
+        send(segment, pool.allocate(headroom: 128), of: flow, along: way)
+    }
+
+    private mutating func send(
+        _ segment: OutgoingSegment, _ payload: consuming Packet?, of flow: IPv6Flow, along way: TCPWay
+    ) {
+        switch consume payload {
+        case .some(let packet): send(segment, packet, of: flow, along: way)
+        case .none: tcp.counters.unsent &+= 1
+        }
+    }
+
+    private mutating func send(
+        _ segment: OutgoingSegment, _ packet: consuming Packet, of flow: IPv6Flow, along way: TCPWay
+    ) {
+        ledger.created &+= 1
+        guard packet.writeTCP(segment, flow, pseudoSum: way.pseudoSum) else { return drop(packet, .noBuffer) }
+        tcp.counters.sent &+= 1
+        let service = way.typeOfService & 0xFC | (segment.isCongestionCapable ? 2 : 0)
+        guard way.generation == UInt32(truncatingIfNeeded: generation) else { return drop(packet, .noRoute) }
+        if way.isIPv6 {
+            guard packet.prepend(40) else { return drop(packet, .noBuffer) }
+            packet.writeTCPv6(flow, way, service)
+            if way.isLocal { return loopBack(packet, by: way.port) }
+            guard packet.count <= Int(way.mtu) else {
+                return sendIPv6(packet, by: way.ipv6Output, mtu: Int(way.mtu))
+            }
+            sendToLink(packet, by: way.ipv6Output)
+        } else {
+            guard packet.prepend(20) else { return drop(packet, .noBuffer) }
+            let mayBeFragmented = segment.mayBeFragmented
+            packet.writeTCPv4(flow, way, service, identification: mayBeFragmented ? nextIdentification() : nil)
+            if way.isLocal { return loopBack(packet, by: way.port) }
+            // One above the link's MTU is cut, as only the smallest segments on the narrowest links are.
+            sendIPv4(packet, by: way.ipv4Output)
+        }
+    }
+}
+
+extension Packet {
+    /// Writes a TCP header with its checksum before the payload that the packet has; `false` where there is no room.
+    @inline(__always)
+    fileprivate mutating func writeTCP(_ segment: OutgoingSegment, _ flow: IPv6Flow, pseudoSum: UInt32) -> Bool {
+        let count = TCPHeader.byteCount &+ segment.options.byteCount
+        guard prepend(count) else { return false }
+        let header = segment.header(from: flow.localPort, to: flow.remotePort)
+        writeTCPHeader(header, segment.options)
+        let length = UInt32(UInt16(truncatingIfNeeded: totalCount).bigEndian)
+        let initial = InternetChecksum.add(pseudoSum, length)
+        let sum =
+            isContiguous
+            ? InternetChecksum.sum(bytes, initial: initial) : InternetChecksum.sum(self, from: 0, initial: initial)
+        store16(InternetChecksum.finish(sum), at: TCPHeader.checksumOffset)
+        return true
+    }
+
+    @inline(__always)
+    private mutating func writeTCPHeader(_ header: TCPHeader, _ options: TCPOptionValues) {
+        var span = mutableBytes
+        header.write(into: &span, options: options)
+    }
+
+    /// Writes the IPv4 header of a TCP segment; without an identification routers may not cut it (RFC 6864 §4).
+    @inline(__always)
+    fileprivate mutating func writeTCPv4(
+        _ flow: IPv6Flow, _ way: TCPWay, _ service: UInt8, identification: UInt16?
+    ) {
+        let total = UInt32(truncatingIfNeeded: totalCount)
+        let first = 0x4500_0000 | UInt32(service) << 16 | total
+        let second: UInt32 = identification.map { UInt32($0) << 16 } ?? 0x4000
+        let third = UInt32(way.hopLimit) << 24 | UInt32(IPProtocol.tcp.rawValue) << 16
+        let source = UInt32(truncatingIfNeeded: flow.local.low)
+        let destination = UInt32(truncatingIfNeeded: flow.remote.low)
+        var sum = UInt64(first) &+ UInt64(second) &+ UInt64(third) &+ UInt64(source) &+ UInt64(destination)
+        sum = (sum & 0xFFFF) &+ (sum >> 16 & 0xFFFF) &+ sum >> 32
+        sum = (sum & 0xFFFF) &+ sum >> 16
+        var span = mutableBytes
+        span.store(first, at: 0)
+        span.store(second, at: 4)
+        span.store(third | UInt32(truncatingIfNeeded: ~sum & 0xFFFF), at: 8)
+        span.store(source, at: 12)
+        span.store(destination, at: 16)
+    }
+
+    /// Writes the IPv6 header of a TCP segment.
+    @inline(__always)
+    fileprivate mutating func writeTCPv6(_ flow: IPv6Flow, _ way: TCPWay, _ service: UInt8) {
+        let length = UInt32(truncatingIfNeeded: totalCount) &- 40
+        var span = mutableBytes
+        span.store(0x6000_0000 | UInt32(service) << 20 | way.flowLabel, at: 0)
+        span.store(length << 16 | UInt32(IPProtocol.tcp.rawValue) << 8 | UInt32(way.hopLimit), at: 4)
+        span.store(flow.local.high, at: 8)
+        span.store(flow.local.low, at: 16)
+        span.store(flow.remote.high, at: 24)
+        span.store(flow.remote.low, at: 32)
+    }
+}
