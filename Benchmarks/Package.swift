@@ -20,6 +20,7 @@ let package = Package(
                 .product(name: "ChimneyNeighbors", package: "chimney"),
                 .product(name: "ChimneyRouting", package: "chimney"),
                 .product(name: "ChimneyStack", package: "chimney"),
+                .product(name: "ChimneyTCP", package: "chimney"),
                 .product(name: "ChimneyDrivers", package: "chimney"),
             ],
             swiftSettings: settings)

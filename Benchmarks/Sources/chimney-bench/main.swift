@@ -8,6 +8,8 @@ switch arguments.count > 1 ? arguments[1] : "" {
 case "udp-pipe":
     try benchUDPPipe(seconds: seconds, kind: .ip)
     try benchUDPPipe(seconds: seconds, kind: .ethernet)
+case "tcp-pipe": try benchTCPPipe(seconds: seconds)
+case "tcp-memory": try benchTCPMemory(count: arguments.count > 2 ? Int(arguments[2]) ?? 100_000 : 100_000)
 case "forward": try benchForwarding(seconds: seconds)
 case "lpm": try benchPrefixLookup(seconds: seconds)
 case "checksum": benchChecksum(seconds: seconds)
@@ -21,5 +23,5 @@ case "multicast6-memory-0": try benchMulticastMemory(sources: 0, isIPv6: true)
 case "multicast6-memory-10": try benchMulticastMemory(sources: 10, isIPv6: true)
 default:
     print(
-        "usage: chimney-bench udp-pipe|forward|lpm|checksum|memory|multicast|stack-groups|multicast-memory-0 [SECONDS]")
+        "usage: chimney-bench udp-pipe|tcp-pipe|tcp-memory|forward|lpm|checksum|memory|multicast|stack-groups|multicast-memory-0 [SECONDS]")
 }

@@ -1,0 +1,212 @@
+import ChimneyLink
+import ChimneyPrimitives
+import ChimneyStack
+import ChimneyTCP
+
+/// TCP between two stacks over a pipe, in one thread: bulk, transactions, connections, memory.
+func benchTCPPipe(seconds: Double) throws {
+    let bulk = try takeTurns(seconds: seconds) { try gigabitsASecond($0, mtu: 1_500, isIPv6: $1) }
+    report("tcp-pipe-bulk-1500", bulk.first, "Gbit/s")
+    report("tcp-pipe-bulk-1500-ip6", bulk.second, "Gbit/s")
+    let large = try takeTurns(seconds: seconds) { try gigabitsASecond($0, mtu: 65_535, isIPv6: $1) }
+    report("tcp-pipe-bulk-65535", large.first, "Gbit/s")
+    report("tcp-pipe-bulk-65535-ip6", large.second, "Gbit/s")
+    let transactions = try takeTurns(seconds: seconds) { try transactionsASecond($0, isIPv6: $1) }
+    report("tcp-pipe-transactions", transactions.first, "a second")
+    report("tcp-pipe-transactions-ip6", transactions.second, "a second")
+    let connections = try takeTurns(seconds: seconds) { try connectionsASecond($0, isIPv6: $1) }
+    report("tcp-pipe-connections", connections.first, "a second")
+    report("tcp-pipe-connections-ip6", connections.second, "a second")
+}
+
+/// What a connection at rest takes, both ends in this process, and what finding one among many costs.
+func benchTCPMemory(count: Int) throws {
+    let link = try TCPLine(mtu: 1_500, isIPv6: false, connectionsMax: count)
+    try link.openMany(1)
+    let before = residentByteCount()
+    try link.openMany(count - 1)
+    try link.rest()
+    let each = Double(residentByteCount() - before) / Double(count - 1) / 2
+    report("tcp-idle-connection-x\(count)", each, "bytes a side")
+    let rate = try link.exchangesASecond(1)
+    report("tcp-transactions-among-\(count)", rate, "a second")
+}
+
+private func gigabitsASecond(_ seconds: Double, mtu: Int, isIPv6: Bool) throws -> Double {
+    let line = try TCPLine(mtu: mtu, isIPv6: isIPv6)
+    return try line.bulk(seconds)
+}
+
+private func transactionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Double {
+    let line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
+    try line.openMany(1)
+    return try line.exchangesASecond(seconds)
+}
+
+private func connectionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Double {
+    let line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
+    return try line.connections(seconds)
+}
+
+/// Two stacks on a link of bare IP packets.
+private final class TCPLine {
+    let pool = PacketPool(packetsMax: 262_144, largeMax: 8_192)
+    var left: VirtualStack
+    var right: VirtualStack
+    let out: InterfaceIndex
+    let into: InterfaceIndex
+    let listener: TCPListenerID
+    let peer: Endpoint
+    var clients: [TCPConnectionID] = []
+    var servers: [TCPConnectionID] = []
+    let start = nanoseconds()
+    var now = Instant.zero
+    var toRight = PacketQueue()
+    var toLeft = PacketQueue()
+    var nextPort = 0
+
+    init(mtu: Int, isIPv6: Bool, connectionsMax: Int = 65_536) throws {
+        var settings = StackSettings()
+        settings.duplicateDetection = .off
+        settings.transmitPacketsMax = 65_536
+        settings.transmitBytesMax = 64 << 20
+        settings.tcp.connectionsMax = connectionsMax
+        settings.tcp.timeWait = .milliseconds(1)
+        left = VirtualStack(name: "left", settings: settings, pool: pool, random: StackRandom(seed: 1))
+        right = VirtualStack(name: "right", settings: settings, pool: pool, random: StackRandom(seed: 2))
+        let description = InterfaceDescription(name: "p0", kind: .ip, mtu: mtu, ipv6: isIPv6 ? .manual : .off)
+        out = try left.attach(description)
+        into = try right.attach(description)
+        // Each client address has 16,384 ports to draw from.
+        let addresses = max(1, (connectionsMax + 15_999) / 16_000)
+        for number in 0..<addresses {
+            try left.addAddress(Self.client(number, isIPv6: isIPv6), to: out)
+        }
+        try right.addAddress(host(net: 0, number: 2, isIPv6: isIPv6), to: into)
+        peer = Endpoint(host(net: 0, number: 2, isIPv6: isIPv6), 80)
+        listener = try right.listenTCP(on: Endpoint(port: 80), backlogMax: 4_096)
+    }
+
+    static func client(_ number: Int, isIPv6: Bool) -> IPAddress {
+        host(net: 0, number: UInt8(3 + number), isIPv6: isIPv6)
+    }
+
+    func tick() { now = Instant(nanoseconds: nanoseconds() - start) }
+
+    /// Carries what waits in one direction and back, once.
+    func carry() {
+        while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &toRight) }
+        if !toRight.isEmpty { right.framesArrived(&toRight, on: into, at: now) }
+        while let index = right.nextToTransmit() { right.takeTransmit(from: index, into: &toLeft) }
+        if !toLeft.isEmpty { left.framesArrived(&toLeft, on: out, at: now) }
+    }
+
+    func pump() {
+        repeat { carry() } while left.hasTransmit || right.hasTransmit
+        if let due = left.deadline, due <= now { left.timerFired(at: now) }
+        if let due = right.deadline, due <= now { right.timerFired(at: now) }
+        left.dropTCPNews()
+        right.dropTCPNews()
+    }
+
+    func openMany(_ count: Int) throws {
+        for _ in 0..<count {
+            let source = Endpoint(Self.client(clients.count / 16_000, isIPv6: !peer.isIPv4), 0)
+            let id = try left.connectTCP(to: peer, from: source, at: now)
+            pump()
+            guard let server = right.accept(listener) else { throw BenchError.packetsLost }
+            clients.append(id)
+            servers.append(server)
+            if clients.count & 63 == 0 { tick() }
+        }
+    }
+
+    /// Lets an exchange pass over each connection and the quiet second after it.
+    func rest() throws {
+        for index in clients.indices { try exchange(index) }
+        for _ in 0..<40 {
+            now = now + .milliseconds(100)
+            pump()
+        }
+    }
+
+    private func exchange(_ index: Int) throws {
+        let byte: [UInt8] = [1]
+        guard try unsafe left.write(clients[index], byte.span.bytes, at: now) == 1 else { throw BenchError.packetsLost }
+        carry()
+        try read(&right, servers[index], 1)
+        guard try unsafe right.write(servers[index], byte.span.bytes, at: now) == 1 else {
+            throw BenchError.packetsLost
+        }
+        pump()
+        try read(&left, clients[index], 1)
+    }
+
+    private func read(_ stack: inout VirtualStack, _ id: TCPConnectionID, _ count: Int) throws {
+        var bytes: [UInt8] = [0]
+        var elements = bytes.mutableSpan
+        var span = elements.mutableBytes
+        guard try stack.read(id, into: &span, at: now) == count else { throw BenchError.packetsLost }
+    }
+
+    func exchangesASecond(_ seconds: Double) throws -> Double {
+        let began = nanoseconds()
+        var count = 0
+        var place = 0
+        repeat {
+            for _ in 0..<256 {
+                try exchange(place)
+                place += 1
+                if place == clients.count { place = 0 }
+            }
+            count += 256
+            tick()
+        } while Double(nanoseconds() - began) < seconds * 1e9
+        return Double(count) / (Double(nanoseconds() - began) / 1e9)
+    }
+
+    func bulk(_ seconds: Double) throws -> Double {
+        try openMany(1)
+        let piece = [UInt8](repeating: 7, count: 65_536)
+        var sink = [UInt8](repeating: 0, count: 1 << 20)
+        let began = nanoseconds()
+        var count = 0
+        repeat {
+            for _ in 0..<16 {
+                while left.writableCount(clients[0]) >= piece.count {
+                    _ = try unsafe left.write(clients[0], piece.span.bytes, at: now)
+                }
+                carry()
+                var elements = sink.mutableSpan
+                var span = elements.mutableBytes
+                count += try right.read(servers[0], into: &span, at: now)
+            }
+            tick()
+            pump()
+        } while Double(nanoseconds() - began) < seconds * 1e9
+        guard right.tcpSummary.counters.unsent == 0, sink[9] == 7 else { throw BenchError.packetsLost }
+        return Double(count) * 8 / Double(nanoseconds() - began)
+    }
+
+    func connections(_ seconds: Double) throws -> Double {
+        let began = nanoseconds()
+        var count = 0
+        repeat {
+            for _ in 0..<64 {
+                let id = try left.connectTCP(to: peer, at: now)
+                pump()
+                guard let server = right.accept(listener) else { throw BenchError.packetsLost }
+                clients = [id]
+                servers = [server]
+                try exchange(0)
+                left.close(id, at: now)
+                pump()
+                right.close(server, at: now)
+                pump()
+            }
+            count += 64
+            tick()
+        } while Double(nanoseconds() - began) < seconds * 1e9
+        return Double(count) / (Double(nanoseconds() - began) / 1e9)
+    }
+}
