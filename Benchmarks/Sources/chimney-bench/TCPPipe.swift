@@ -11,17 +11,22 @@ func benchTCPPipe(seconds: Double) throws {
     let large = try takeTurns(seconds: seconds) { try gigabitsASecond($0, mtu: 65_535, isIPv6: $1) }
     report("tcp-pipe-bulk-65535", large.first, "Gbit/s")
     report("tcp-pipe-bulk-65535-ip6", large.second, "Gbit/s")
-    let transactions = try takeTurns(seconds: seconds) { try transactionsASecond($0, isIPv6: $1) }
-    report("tcp-pipe-transactions", transactions.first, "a second")
-    report("tcp-pipe-transactions-ip6", transactions.second, "a second")
+    try benchTCPTransactions(seconds: seconds)
     let connections = try takeTurns(seconds: seconds) { try connectionsASecond($0, isIPv6: $1) }
     report("tcp-pipe-connections", connections.first, "a second")
     report("tcp-pipe-connections-ip6", connections.second, "a second")
 }
 
+/// One byte there and one back, over and over.
+func benchTCPTransactions(seconds: Double) throws {
+    let transactions = try takeTurns(seconds: seconds) { try transactionsASecond($0, isIPv6: $1) }
+    report("tcp-pipe-transactions", transactions.first, "a second")
+    report("tcp-pipe-transactions-ip6", transactions.second, "a second")
+}
+
 /// What a connection at rest takes, both ends in this process, and what finding one among many costs.
 func benchTCPMemory(count: Int) throws {
-    let link = try TCPLine(mtu: 1_500, isIPv6: false, connectionsMax: count)
+    var link = try TCPLine(mtu: 1_500, isIPv6: false, connectionsMax: count)
     try link.openMany(1)
     let before = residentByteCount()
     try link.openMany(count - 1)
@@ -33,75 +38,85 @@ func benchTCPMemory(count: Int) throws {
 }
 
 private func gigabitsASecond(_ seconds: Double, mtu: Int, isIPv6: Bool) throws -> Double {
-    let line = try TCPLine(mtu: mtu, isIPv6: isIPv6)
+    var line = try TCPLine(mtu: mtu, isIPv6: isIPv6)
     return try line.bulk(seconds)
 }
 
 private func transactionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Double {
-    let line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
+    var line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
     try line.openMany(1)
     return try line.exchangesASecond(seconds)
 }
 
 private func connectionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Double {
-    let line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
+    var line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
     return try line.connections(seconds)
 }
 
 /// Two stacks on a link of bare IP packets.
-private final class TCPLine {
-    let pool = PacketPool(packetsMax: 262_144, largeMax: 8_192)
+private struct TCPLine: ~Copyable {
     var left: VirtualStack
     var right: VirtualStack
     let out: InterfaceIndex
     let into: InterfaceIndex
     let listener: TCPListenerID
     let peer: Endpoint
-    var clients: [TCPConnectionID] = []
-    var servers: [TCPConnectionID] = []
-    let start = nanoseconds()
-    var now = Instant.zero
-    var toRight = PacketQueue()
-    var toLeft = PacketQueue()
-    var nextPort = 0
+    var clients: [TCPConnectionID]
+    var servers: [TCPConnectionID]
+    let start: UInt64
+    var now: Instant
+    var toRight: PacketQueue
+    var toLeft: PacketQueue
 
     init(mtu: Int, isIPv6: Bool, connectionsMax: Int = 65_536) throws {
+        let pool = PacketPool(packetsMax: 262_144, largeMax: 8_192)
         var settings = StackSettings()
         settings.duplicateDetection = .off
         settings.transmitPacketsMax = 65_536
         settings.transmitBytesMax = 64 << 20
         settings.tcp.connectionsMax = connectionsMax
         settings.tcp.timeWait = .milliseconds(1)
-        left = VirtualStack(name: "left", settings: settings, pool: pool, random: StackRandom(seed: 1))
-        right = VirtualStack(name: "right", settings: settings, pool: pool, random: StackRandom(seed: 2))
+        var left = VirtualStack(name: "left", settings: settings, pool: pool, random: StackRandom(seed: 1))
+        var right = VirtualStack(name: "right", settings: settings, pool: pool, random: StackRandom(seed: 2))
         let description = InterfaceDescription(name: "p0", kind: .ip, mtu: mtu, ipv6: isIPv6 ? .manual : .off)
-        out = try left.attach(description)
-        into = try right.attach(description)
+        let out = try left.attach(description)
+        let into = try right.attach(description)
         // Each client address has 16,384 ports to draw from.
-        let addresses = max(1, (connectionsMax + 15_999) / 16_000)
-        for number in 0..<addresses {
+        for number in 0..<max(1, (connectionsMax + 15_999) / 16_000) {
             try left.addAddress(Self.client(number, isIPv6: isIPv6), to: out)
         }
-        try right.addAddress(host(net: 0, number: 2, isIPv6: isIPv6), to: into)
-        peer = Endpoint(host(net: 0, number: 2, isIPv6: isIPv6), 80)
-        listener = try right.listenTCP(on: Endpoint(port: 80), backlogMax: 4_096)
+        let address = host(net: 0, number: 2, isIPv6: isIPv6)
+        try right.addAddress(address, to: into)
+        let listener = try right.listenTCP(on: Endpoint(port: 80), backlogMax: 4_096)
+        self.left = left
+        self.right = right
+        self.out = out
+        self.into = into
+        self.listener = listener
+        peer = Endpoint(address, 80)
+        clients = []
+        servers = []
+        start = nanoseconds()
+        now = .zero
+        toRight = PacketQueue()
+        toLeft = PacketQueue()
     }
 
     static func client(_ number: Int, isIPv6: Bool) -> IPAddress {
         host(net: 0, number: UInt8(3 + number), isIPv6: isIPv6)
     }
 
-    func tick() { now = Instant(nanoseconds: nanoseconds() - start) }
+    mutating func tick() { now = Instant(nanoseconds: nanoseconds() - start) }
 
     /// Carries what waits in one direction and back, once.
-    func carry() {
+    mutating func carry() {
         while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &toRight) }
         if !toRight.isEmpty { right.framesArrived(&toRight, on: into, at: now) }
         while let index = right.nextToTransmit() { right.takeTransmit(from: index, into: &toLeft) }
         if !toLeft.isEmpty { left.framesArrived(&toLeft, on: out, at: now) }
     }
 
-    func pump() {
+    mutating func pump() {
         repeat { carry() } while left.hasTransmit || right.hasTransmit
         if let due = left.deadline, due <= now { left.timerFired(at: now) }
         if let due = right.deadline, due <= now { right.timerFired(at: now) }
@@ -109,7 +124,7 @@ private final class TCPLine {
         right.dropTCPNews()
     }
 
-    func openMany(_ count: Int) throws {
+    mutating func openMany(_ count: Int) throws {
         for _ in 0..<count {
             let source = Endpoint(Self.client(clients.count / 16_000, isIPv6: !peer.isIPv4), 0)
             let id = try left.connectTCP(to: peer, from: source, at: now)
@@ -122,7 +137,7 @@ private final class TCPLine {
     }
 
     /// Lets an exchange pass over each connection and the quiet second after it.
-    func rest() throws {
+    mutating func rest() throws {
         for index in clients.indices { try exchange(index) }
         for _ in 0..<40 {
             now = now + .milliseconds(100)
@@ -130,26 +145,28 @@ private final class TCPLine {
         }
     }
 
-    private func exchange(_ index: Int) throws {
+    private mutating func exchange(_ index: Int) throws {
         let byte: [UInt8] = [1]
         guard try unsafe left.write(clients[index], byte.span.bytes, at: now) == 1 else { throw BenchError.packetsLost }
         carry()
-        try read(&right, servers[index], 1)
+        try Self.read(&right, servers[index], 1, at: now)
         guard try unsafe right.write(servers[index], byte.span.bytes, at: now) == 1 else {
             throw BenchError.packetsLost
         }
         pump()
-        try read(&left, clients[index], 1)
+        try Self.read(&left, clients[index], 1, at: now)
     }
 
-    private func read(_ stack: inout VirtualStack, _ id: TCPConnectionID, _ count: Int) throws {
+    private static func read(
+        _ stack: inout VirtualStack, _ id: TCPConnectionID, _ count: Int, at now: Instant
+    ) throws {
         var bytes: [UInt8] = [0]
         var elements = bytes.mutableSpan
-        var span = elements.mutableBytes
+        var span = unsafe elements.mutableBytes
         guard try stack.read(id, into: &span, at: now) == count else { throw BenchError.packetsLost }
     }
 
-    func exchangesASecond(_ seconds: Double) throws -> Double {
+    mutating func exchangesASecond(_ seconds: Double) throws -> Double {
         let began = nanoseconds()
         var count = 0
         var place = 0
@@ -165,7 +182,7 @@ private final class TCPLine {
         return Double(count) / (Double(nanoseconds() - began) / 1e9)
     }
 
-    func bulk(_ seconds: Double) throws -> Double {
+    mutating func bulk(_ seconds: Double) throws -> Double {
         try openMany(1)
         let piece = [UInt8](repeating: 7, count: 65_536)
         var sink = [UInt8](repeating: 0, count: 1 << 20)
@@ -178,7 +195,7 @@ private final class TCPLine {
                 }
                 carry()
                 var elements = sink.mutableSpan
-                var span = elements.mutableBytes
+                var span = unsafe elements.mutableBytes
                 count += try right.read(servers[0], into: &span, at: now)
             }
             tick()
@@ -188,7 +205,7 @@ private final class TCPLine {
         return Double(count) * 8 / Double(nanoseconds() - began)
     }
 
-    func connections(_ seconds: Double) throws -> Double {
+    mutating func connections(_ seconds: Double) throws -> Double {
         let began = nanoseconds()
         var count = 0
         repeat {

@@ -9,6 +9,7 @@ case "udp-pipe":
     try benchUDPPipe(seconds: seconds, kind: .ip)
     try benchUDPPipe(seconds: seconds, kind: .ethernet)
 case "tcp-pipe": try benchTCPPipe(seconds: seconds)
+case "tcp-transactions": try benchTCPTransactions(seconds: seconds)
 case "tcp-memory": try benchTCPMemory(count: arguments.count > 2 ? Int(arguments[2]) ?? 100_000 : 100_000)
 case "forward": try benchForwarding(seconds: seconds)
 case "lpm": try benchPrefixLookup(seconds: seconds)

@@ -49,6 +49,8 @@ extension PacketPool {
 extension PacketFlags {
     /// The packet is addressed to a broadcast address of IPv4.
     static var ipBroadcast: Self { Self(rawValue: 1 << 14) }
+    /// Any of those that say that others may receive the packet too.
+    static var severalReceivers: Self { Self(rawValue: 3 << 14 | 3) }
     /// The packet is addressed to a group.
     static var ipMulticast: Self { Self(rawValue: 1 << 15) }
 }

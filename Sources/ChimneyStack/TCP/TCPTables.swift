@@ -20,10 +20,8 @@ struct TCPTables: ~Copyable {
     /// By the place of the connection; a timer may be earlier than its connection's deadline, never later.
     var timers: TimerWheel
     /// Connections that a segment or a command touched and that were not flushed since.
-    var touched: [SlotID] = []
-    /// Whether a timer may have become the first.
-    var isTimed = false
-    /// When the first of the timers is due.
+    var touched = RingBuffer<SlotID>()
+    /// When the first of the timers is due, or earlier.
     var due = Instant.never
     var announced: [TCPConnectionID] = []
     var announcedListeners: [TCPListenerID] = []

@@ -9,9 +9,9 @@ extension VirtualStack {
             tcp.links[id].connection.flush(at: now, output: &tcp.output)
             transmitSegments(of: id)
             tcp.timeWait.insert(tcp.links[id].connection.timeWaitEntry, for: tcp.links[id].flow, at: now)
-            tcp.isTimed = true
+            tcp.due = min(tcp.due, tcp.timeWait.deadline ?? .never)
         }
-        if !events.isDisjoint(with: [.closed, .timeWait]) {
+        if events.contains(.closed) || events.contains(.timeWait) {
             forgetFlow(of: id)
             tcp.counters.closed &+= 1
             if tcp.links[id].connection.failure != nil { tcp.counters.failed &+= 1 }

@@ -6,8 +6,9 @@ import ChimneyWire
 extension VirtualStack {
     /// A TCP segment for this stack arrived (RFC 9293 §3.10.7).
     mutating func tcpArrived(_ packet: consuming Packet, _ fields: some IPFields, _ port: SlotID) {
-        let groups: PacketFlags = [.ipBroadcast, .ipMulticast, .linkBroadcast, .linkMulticast]
-        guard packet.metadata.flags.isDisjoint(with: groups) else { return drop(packet, .tcpNotUnicast) }
+        guard packet.metadata.flags.rawValue & PacketFlags.severalReceivers.rawValue == 0 else {
+            return drop(packet, .tcpNotUnicast)
+        }
         let start = fields.transportOffset
         if packet.metadata.checksum == .unknown {
             let pseudo = fields.pseudoHeader(IPProtocol.tcp.rawValue, length: packet.totalCount &- start)
@@ -105,7 +106,7 @@ extension VirtualStack {
             segment, of: place.flow, for: UInt32(listener.index), numbers: tcp.numbers, after: after,
             settings: tcp.listeners[listener].settings, path: Self.path(along: way), at: now, output: &tcp.answers)
         while let answer = tcp.answers.next() { transmit(answer.segment, of: answer.flow, along: way) }
-        tcp.isTimed = true
+        tcp.due = min(tcp.due, tcp.synCache.deadline ?? .never)
         if verdict == .full { return drop(packet, .tcpBacklogFull) }
         consume(packet)
     }

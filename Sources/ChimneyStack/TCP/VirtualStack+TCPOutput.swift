@@ -14,20 +14,13 @@ extension VirtualStack {
 
     /// Lets every touched connection send what has become due.
     mutating func flushTouched() {
-        guard !tcp.touched.isEmpty || tcp.isTimed else { return }
-        var index = 0
-        while index < tcp.touched.count {
-            let id = tcp.touched[index]
-            index &+= 1
+        while let id = tcp.touched.next() {
             guard tcp.links.contains(id) else { continue }
             tcp.links[id].isTouched = false
             tcp.links[id].connection.flush(at: now, output: &tcp.output)
             settle(id)
             arm(id)
         }
-        tcp.touched.removeAll(keepingCapacity: true)
-        tcp.isTimed = false
-        noteTCPDeadline()
     }
 
     /// Moves a connection's timer where its deadline became earlier; one that became later is found out when it fires.
@@ -37,6 +30,7 @@ extension VirtualStack {
         guard deadline < tcp.links[id].armedAt else { return }
         tcp.links[id].armedAt = deadline
         tcp.timers.arm(UInt32(id.index), at: deadline)
+        tcp.due = min(tcp.due, deadline)
     }
 
     /// Does what a connection wants done: sends its segments, and notes what happened to it.
