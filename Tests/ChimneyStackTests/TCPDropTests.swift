@@ -141,6 +141,7 @@ import Testing
         peer.give { $0.data = [UInt8](repeating: 7, count: 1_000) }
         peer.next += 1_000
         // The window is closed: a probe's byte is not taken.
+        #expect(peer.death { $0.data = [9] } == .tcpWindowClosed)
         let answer = peer.give { $0.data = [9] }
         #expect(answer.first?.window == 0)
         #expect(answer.first?.ack == peer.next)

@@ -21,6 +21,8 @@ struct TCPWay: BitwiseCopyable {
     var isIPv6 = false
     /// Whether the peer is this stack itself.
     var isLocal = false
+    /// Whether the device completes checksums, or nobody needs them because packets never leave this host.
+    var leavesChecksumOpen = false
 
     /// Bytes of the IP and TCP headers without options.
     var headerByteCount: Int { isIPv6 ? 60 : 40 }
@@ -89,6 +91,8 @@ extension VirtualStack {
                 flow.local, flow.remote, protocol: IPProtocol.tcp.rawValue, length: 0)
         }
         guard ports[way.port].isUp else { throw .interfaceDown }
+        let completes: LinkCapabilities = way.isIPv6 ? .transmitChecksum6 : .transmitChecksum4
+        way.leavesChecksumOpen = way.isLocal || ports[way.port].capabilities.contains(completes)
         if !way.isLocal, pathMTUs.count > 0, let learned = pathMTUs.mtu(to: flow.remote, at: now) {
             way.mtu = min(way.mtu, UInt16(clamping: learned))
         }

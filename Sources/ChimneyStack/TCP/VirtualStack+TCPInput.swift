@@ -196,7 +196,8 @@ extension VirtualStack {
 
     /// What the engine is told of a way.
     static func path(along way: TCPWay) -> TCPConnection.Path {
-        var path = TCPConnection.Path(segmentSize: way.segmentSize)
+        // What is one piece here is cut by the device, or on its way to it: 64 KiB less the longest headers.
+        var path = TCPConnection.Path(segmentSize: way.segmentSize, pieceMax: way.isLocal ? 0 : 65_535 - 120)
         path.defaultSize = way.isIPv6 ? 1_220 : 536
         return path
     }

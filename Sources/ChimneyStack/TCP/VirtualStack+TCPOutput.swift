@@ -44,7 +44,7 @@ extension VirtualStack {
         if tcp.links[id].way.generation != UInt32(truncatingIfNeeded: generation) { refreshWay(of: id) }
         while let segment = tcp.output.segments.next() {
             let payload = tcp.links[id].connection.packet(
-                for: segment, headroom: 128, copiedMax: .max, pool: pool)
+                for: segment, headroom: 128, copiedMax: segment.segmentSize > 0 ? 256 : .max, pool: pool)
             send(segment, payload, of: tcp.links[id].flow, along: tcp.links[id].way)
         }
     }
@@ -76,44 +76,56 @@ extension VirtualStack {
         _ segment: OutgoingSegment, _ packet: consuming Packet, of flow: IPv6Flow, along way: TCPWay
     ) {
         ledger.created &+= 1
-        guard packet.writeTCP(segment, flow, pseudoSum: way.pseudoSum) else { return drop(packet, .noBuffer) }
+        let isLarge = segment.segmentSize > 0
+        let isOpen = isLarge || way.leavesChecksumOpen
+        guard packet.writeTCP(segment, flow, pseudoSum: way.pseudoSum, leavesChecksumOpen: isOpen),
+            packet.prepend(way.isIPv6 ? 40 : 20)
+        else { return drop(packet, .noBuffer) }
         tcp.counters.sent &+= 1
-        let service = way.typeOfService & 0xFC | (segment.isCongestionCapable ? 2 : 0)
         guard way.generation == UInt32(truncatingIfNeeded: generation) else { return drop(packet, .noRoute) }
+        if isOpen {
+            packet.metadata.checksum = .partial
+            packet.metadata.checksumStart = way.isIPv6 ? 40 : 20
+            packet.metadata.checksumOffset = UInt16(TCPHeader.checksumOffset)
+            packet.metadata.segmentSize = segment.segmentSize
+            packet.metadata.segmentKind = isLarge ? (way.isIPv6 ? .tcp6 : .tcp4) : .none
+        }
+        let service = way.typeOfService & 0xFC | (segment.isCongestionCapable ? 2 : 0)
         if way.isIPv6 {
-            guard packet.prepend(40) else { return drop(packet, .noBuffer) }
             packet.writeTCPv6(flow, way, service)
-            if way.isLocal { return loopBack(packet, by: way.port) }
-            guard packet.count <= Int(way.mtu) else {
-                return sendIPv6(packet, by: way.ipv6Output, mtu: Int(way.mtu))
-            }
-            sendToLink(packet, by: way.ipv6Output)
+            sendIPv6(packet, by: way.ipv6Output, mtu: Int(way.mtu))
         } else {
-            guard packet.prepend(20) else { return drop(packet, .noBuffer) }
-            let mayBeFragmented = segment.mayBeFragmented
-            packet.writeTCPv4(flow, way, service, identification: mayBeFragmented ? nextIdentification() : nil)
-            if way.isLocal { return loopBack(packet, by: way.port) }
-            // One above the link's MTU is cut, as only the smallest segments on the narrowest links are.
+            // Cut only where the path takes less than the smallest segment.
+            packet.writeTCPv4(
+                flow, way, service, identification: segment.mayBeFragmented ? nextIdentification() : nil)
             sendIPv4(packet, by: way.ipv4Output)
         }
     }
 }
 
 extension Packet {
-    /// Writes a TCP header with its checksum before the payload that the packet has; `false` where there is no room.
+    /// Writes a TCP header before the payload that the packet has, its checksum whole or the sum of the pseudo-header alone;
+    /// `false` where there is no room.
     @inline(__always)
-    fileprivate mutating func writeTCP(_ segment: OutgoingSegment, _ flow: IPv6Flow, pseudoSum: UInt32) -> Bool {
+    fileprivate mutating func writeTCP(
+        _ segment: OutgoingSegment, _ flow: IPv6Flow, pseudoSum: UInt32, leavesChecksumOpen: Bool
+    ) -> Bool {
         let count = TCPHeader.byteCount &+ segment.options.byteCount
         guard prepend(count) else { return false }
         let header = segment.header(from: flow.localPort, to: flow.remotePort)
         writeTCPHeader(header, segment.options)
         let length = UInt32(UInt16(truncatingIfNeeded: totalCount).bigEndian)
-        let initial = InternetChecksum.add(pseudoSum, length)
+        let pseudo = InternetChecksum.add(pseudoSum, length)
         let sum =
-            isContiguous
-            ? InternetChecksum.sum(bytes, initial: initial) : InternetChecksum.sum(self, from: 0, initial: initial)
-        store16(InternetChecksum.finish(sum), at: TCPHeader.checksumOffset)
+            leavesChecksumOpen ? InternetChecksum.unfinished(pseudo) : InternetChecksum.finish(checked(pseudo))
+        store16(sum, at: TCPHeader.checksumOffset)
         return true
+    }
+
+    @inline(__always)
+    private borrowing func checked(_ initial: UInt32) -> UInt32 {
+        isContiguous
+            ? InternetChecksum.sum(bytes, initial: initial) : InternetChecksum.sum(self, from: 0, initial: initial)
     }
 
     @inline(__always)

@@ -47,6 +47,7 @@ extension TCPConnection {
         }
         if now - heardAt >= Self.quietTime { quickAcksLeft = UInt8(clamping: sharedSettings.value.quickAcks) }
         heardAt = now
+        let offered = segment.payloadCount
         if let drop = checkSequence(&segment, at: now, shared: &shared, output: &output) { return drop }  // 1
         if segment.flags.contains(.rst) {  // 2
             return resetArrived(segment, at: now, shared: &shared, output: &output)
@@ -62,7 +63,7 @@ extension TCPConnection {
         finAcknowledged(at: now, shared: &shared, output: &output)
         guard state != .closed && state != .timeWait else { return nil }
         if segment.flags.contains(.urg) { urgentArrived(segment, output: &output) }  // 6
-        var drop: TCPDrop?
+        var drop: TCPDrop? = segment.payloadCount < offered ? .windowClosed : nil
         if segment.payloadCount > 0 {  // 7
             guard state.takesData else { return .duplicate }
             if marks.contains(.readerGone) {
