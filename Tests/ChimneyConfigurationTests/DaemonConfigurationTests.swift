@@ -10,6 +10,23 @@
             return try DaemonConfiguration.reading(contentsOf: path + "/Examples/\(name).yaml")
         }
 
+        @Test func faultsOfALineAreRead() throws {
+            let text = """
+                stacks:
+                  - name: a
+                    interfaces:
+                      - {name: e, driver: tap, device: t0, faults: {loss: 1%, reorder: 0.02, duplicate: 0, seed: 9}}
+                      - {name: f, driver: tap, device: t1}
+                """
+            let interfaces = try DaemonConfiguration.reading(text: text, file: "f").stacks[0].interfaces
+            var faults = FaultsConfiguration()
+            faults.loss = 0.01
+            faults.reordering = 0.02
+            faults.seed = 9
+            #expect(interfaces[0].faults == faults)
+            #expect(interfaces[1].faults == nil)
+        }
+
         @Test func theLANRouterExampleIsReadWhole() throws {
             let router = try #require(try example("lan-router").stacks.first)
             #expect(router.forwarding && router.interfaces.map(\.ipv6) == [.automatic, .manual])

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # A Linux kernel on the other end of the wire: chimney on a TAP device and on a veth pair, in network namespaces.
 #
-#   Tests/InteropTests/run.sh [-4|-6] [tap] [tun] [afpacket] [forward] [pmtu] [ipv6] [igmp] [queriers] [flows] [mld]
+#   Tests/InteropTests/run.sh [-4|-6] [tap] [tun] [afpacket] [tcp] [forward] [pmtu] [ipv6] [igmp] [queriers] [flows] [mld]
 #   Tests/InteropTests/run.sh multicast
 #
-# All beds run when none is named, each of the first five over both families when none is. The last four are about groups:
+# All beds run when none is named, each of the first six over both families when none is. The last four are about groups:
 # a probe of IGMP, queriers that others wrote, streams of a kernel, MLD beside a kernel. `multicast` is these four with every
 # querier; the slow ones among those, 5 minutes, run nowhere else.
 #
 # CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
 # INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
+# INTEROP_MIB      MiB each way of a TCP stream (128)
 # INTEROP_PINGS    echo requests of the flood (10000)
 # INTEROP_STREAM   bytes of TCP that kernels send each other through a router (100000000)
 # INTEROP_KEEP     keep the logs when something failed
@@ -45,6 +46,8 @@ fi
 [ -x "$CHIMNEY" ] || { echo "there is no chimney at $CHIMNEY" >&2; exit 1; }
 echoes=${INTEROP_ECHOES:-100000}
 pings=${INTEROP_PINGS:-10000}
+mebibytes=${INTEROP_MIB:-128}
+bad_mebibytes=16
 stream=${INTEROP_STREAM:-100000000}
 load=$work/echo-load
 if ! command -v gcc >/dev/null || ! gcc -O2 -o "$load" "$root/Benchmarks/peers/echo-load.c" 2>"$work/gcc.log"; then
@@ -52,6 +55,7 @@ if ! command -v gcc >/dev/null || ! gcc -O2 -o "$load" "$root/Benchmarks/peers/e
 fi
 
 . "$here/host.sh"
+. "$here/tcp.sh"
 . "$here/forward.sh"
 . "$here/pmtu.sh"
 . "$here/ipv6.sh"
@@ -61,7 +65,7 @@ families=(4 6)
 case ${1:-} in
 -4 | -6) families=("${1#-}") && shift ;;
 esac
-[ $# -gt 0 ] || set -- tap tun afpacket forward pmtu ipv6 igmp queriers flows mld
+[ $# -gt 0 ] || set -- tap tun afpacket tcp forward pmtu ipv6 igmp queriers flows mld
 # Over both families, where none was named.
 bed_of_families() {
     local family
@@ -69,6 +73,7 @@ bed_of_families() {
         case $1 in
         tap | afpacket) host_bed "$1" "$family" ;;
         tun) tun_bed "$family" ;;
+        tcp) tcp_bed tap "$family"; tcp_bed afpacket "$family" ;;
         forward) forward_bed afpacket "$family"; forward_bed tap "$family" ;;
         pmtu) pmtu_bed 1400 "$family"; pmtu_bed 1280 "$family" ;;
         esac
@@ -76,7 +81,7 @@ bed_of_families() {
 }
 for bed in "$@"; do
     case $bed in
-    tap | tun | afpacket | forward | pmtu) bed_of_families "$bed" ;;
+    tap | tun | afpacket | tcp | forward | pmtu) bed_of_families "$bed" ;;
     ipv6) ipv6_bed ;;
     igmp) multicast_bed probe ;;
     queriers | flows) multicast_bed "$bed" ;;
@@ -88,7 +93,7 @@ for bed in "$@"; do
         multicast_bed side_by_side
         ;;
     *)
-        echo "there is no bed '$bed'; there are tap, tun, afpacket, forward, pmtu, ipv6, igmp, queriers, flows, mld, multicast" >&2
+        echo "there is no bed '$bed'; there are tap, tun, afpacket, tcp, forward, pmtu, ipv6, igmp, queriers, flows, mld, multicast" >&2
         exit 2
         ;;
     esac

@@ -200,7 +200,9 @@ struct StackBuilder {
             if configuration.offloads == .on, !opened.driver.capabilities.isSuperset(of: whole) {
                 throw CommandFailure("\(place): the kernel does not grant the offloads that are on")
             }
-            return opened
+            guard let faults = configuration.faults else { return opened }
+            let line = FaultyDriver(opened.driver, faults: DriverFaults(faults))
+            return (line, "\(opened.text) behind a bad line")
         }
     }
 
@@ -336,4 +338,14 @@ extension Sentence {
     }
 
     private static func text(of code: Int32) -> String { ControlError.words(ofSystemError: code) }
+}
+
+extension DriverFaults {
+    fileprivate init(_ configuration: FaultsConfiguration) {
+        self.init()
+        loss = configuration.loss
+        duplication = configuration.duplication
+        reordering = configuration.reordering
+        seed = UInt64(configuration.seed)
+    }
 }

@@ -112,7 +112,7 @@ extension InterfaceConfiguration {
     static var keys: [String] {
         [
             "name", "driver", "device", "kernel", "peer", "read", "write", "mac", "mtu", "addresses", "ipv6", "dhcp",
-            "advertise", "igmp", "mld", "groups", "fib", "acd", "offloads", "capture",
+            "advertise", "igmp", "mld", "groups", "fib", "acd", "offloads", "faults", "capture",
         ]
     }
 
@@ -153,6 +153,7 @@ extension InterfaceConfiguration {
         fib = try fields["fib"]?.integer(in: 0...fibCount - 1) ?? 0
         detectsConflicts = try fields["acd"]?.flag() ?? true
         offloads = try fields["offloads"]?.offloads() ?? .auto
+        if let place = fields["faults"] { faults = try FaultsConfiguration(reading: place) }
         capture = try fields["capture"]?.filePath()
         let choice: IPv6Choice? = try fields["ipv6"]?.choice()
         var known = NameRegister("address")
@@ -324,5 +325,19 @@ extension Cursor {
     fileprivate func offloads() throws(ConfigurationError) -> InterfaceConfiguration.OffloadChoice {
         if let flag = try? flag() { return flag ? .on : .off }
         return try choice()
+    }
+}
+
+extension FaultsConfiguration {
+    /// The keys of the mapping.
+    static var keys: [String] { ["loss", "duplicate", "reorder", "seed"] }
+
+    init(reading cursor: Cursor) throws(ConfigurationError) {
+        self.init()
+        let fields = try cursor.fields(Self.keys)
+        loss = try fields["loss"]?.probability() ?? 0
+        duplication = try fields["duplicate"]?.probability() ?? 0
+        reordering = try fields["reorder"]?.probability() ?? 0
+        seed = try fields["seed"]?.integer(in: 0...Int.max) ?? 1
     }
 }

@@ -90,6 +90,8 @@ public struct InterfaceConfiguration: Hashable, Sendable {
     public var detectsConflicts = true
     /// What is left to the device: checksums, and the cutting and joining of large packets.
     public var offloads = OffloadChoice.auto
+    /// How often frames come to harm between the stack and the device; nil for a line that is as good as it is.
+    public var faults: FaultsConfiguration?
     /// A pcapng file that gets every frame; nil for none.
     public var capture: String?
 
@@ -141,6 +143,21 @@ public struct InterfaceConfiguration: Hashable, Sendable {
         self.name = name
         self.driver = driver
     }
+}
+
+/// How often frames of an interface come to harm, each a probability from 0 to 1.
+public struct FaultsConfiguration: Hashable, Sendable {
+    /// The frame is gone.
+    public var loss = 0.0
+    /// The frame comes twice.
+    public var duplication = 0.0
+    /// The frame is overtaken by up to sixteen others.
+    public var reordering = 0.0
+    /// Where the faults are drawn from.
+    public var seed = 1
+
+    /// No faults.
+    public init() {}
 }
 
 /// One route of a file.

@@ -1,0 +1,168 @@
+"""Questions to the TCP services of a chimney, over the kernel's sockets; the exit code is the answer.
+
+tcp.py refused|halfclose|reset|silent ADDRESS PORT
+tcp.py echo|discard|chargen ADDRESS PORT MIB
+tcp.py many ADDRESS PORT CONNECTIONS
+"""
+
+import errno
+import hashlib
+import selectors
+import socket
+import struct
+import sys
+import threading
+import time
+
+
+def connect(address, port, seconds=10):
+    return socket.create_connection((address, port), timeout=seconds)
+
+
+def pieces(mib):
+    """So many MiB of bytes that repeat nowhere near."""
+    block = hashlib.shake_256(b"chimney").digest(1 << 20)
+    for number in range(mib):
+        yield struct.pack(">Q", number) + block[8:]
+
+
+def echo(address, port, mib):
+    sent, came = hashlib.sha256(), hashlib.sha256()
+    with connect(address, port, 60) as s:
+        def write():
+            for piece in pieces(mib):
+                sent.update(piece)
+                s.sendall(piece)
+            s.shutdown(socket.SHUT_WR)
+
+        began = time.monotonic()
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        count = 0
+        while data := s.recv(1 << 18):
+            came.update(data)
+            count += len(data)
+        writer.join(10)
+        took = time.monotonic() - began
+    if count != mib << 20 or sent.digest() != came.digest():
+        sys.exit(f"{mib << 20} bytes were sent, {count} came back, equal: {sent.digest() == came.digest()}")
+    print(f"{mib} MiB each way in {took:.2f} s, {count * 8 / took / 1e6:.0f} Mbit/s")
+
+
+def discard(address, port, mib):
+    began = time.monotonic()
+    with connect(address, port, 60) as s:
+        for piece in pieces(mib):
+            s.sendall(piece)
+        s.shutdown(socket.SHUT_WR)
+        rest = s.recv(1)
+    if rest:
+        sys.exit(f"something came back: {rest!r}")
+    took = time.monotonic() - began
+    print(f"{mib} MiB in {took:.2f} s, {mib * 8.388608 / took:.0f} Mbit/s")
+
+
+def chargen(address, port, mib):
+    characters = bytes(range(32, 127))
+    line = lambda number: bytes(characters[(number + place) % 95] for place in range(72)) + b"\r\n"
+    pattern = b"".join(line(number) for number in range(95))
+    with connect(address, port, 60) as s:
+        count = 0
+        expected = pattern * 64
+        while count < mib << 20:
+            data = s.recv(1 << 18)
+            if not data:
+                sys.exit(f"the end came after {count} bytes")
+            start = count % len(pattern)
+            if data != expected[start : start + len(data)] and data != (pattern * (len(data) // len(pattern) + 2))[start : start + len(data)]:
+                sys.exit(f"other characters than those of RFC 864 behind byte {count}: {data[:80]!r}")
+            count += len(data)
+        # What comes now is not read: the peer is reset.
+
+
+def half_close(address, port):
+    with connect(address, port) as s:
+        s.sendall(b"all I have to say")
+        s.shutdown(socket.SHUT_WR)
+        data = b""
+        while part := s.recv(4096):
+            data += part
+        if data != b"all I have to say":
+            sys.exit(f"{data!r} came back")
+
+
+def reset(address, port):
+    for _ in range(100):
+        s = connect(address, port)
+        s.sendall(b"x" * 5000)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+    half_close(address, port)
+
+
+def refused(address, port):
+    try:
+        connect(address, port, 5).close()
+    except OSError as error:
+        if error.errno == errno.ECONNREFUSED:
+            return
+        sys.exit(f"the error was {error}, not ECONNREFUSED")
+    sys.exit("somebody is there")
+
+
+def many(address, port, count):
+    """So many connections at the same time, each with bytes of its own."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    selector = selectors.DefaultSelector()
+    for number in range(count):
+        s = socket.socket(family, socket.SOCK_STREAM)
+        s.setblocking(False)
+        s.connect_ex((address, port))
+        selector.register(s, selectors.EVENT_WRITE, {"number": number, "came": b""})
+    opened, done, end = 0, 0, time.monotonic() + 60
+    waiting = []
+    while done < count:
+        if time.monotonic() > end:
+            sys.exit(f"after 60 s {opened} of {count} are open and {done} are done")
+        for key, events in selector.select(1):
+            s, state = key.fileobj, key.data
+            payload = struct.pack(">I", state["number"]) * 500
+            if events & selectors.EVENT_WRITE:
+                error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if error:
+                    sys.exit(f"connection {state['number']}: {errno.errorcode[error]}")
+                opened += 1
+                selector.unregister(s)
+                waiting.append((s, state))
+                # All are open before the first says a word.
+                if opened == count:
+                    for other, its in waiting:
+                        other.send(struct.pack(">I", its["number"]) * 500)
+                        selector.register(other, selectors.EVENT_READ, its)
+            else:
+                state["came"] += s.recv(4096)
+                if len(state["came"]) >= len(payload):
+                    if state["came"] != payload:
+                        sys.exit(f"connection {state['number']} got the bytes of another")
+                    done += 1
+                    selector.unregister(s)
+                    s.close()
+
+
+def main():
+    what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    number = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    questions = {"echo": echo, "discard": discard, "chargen": chargen, "many": many}
+    if what in questions:
+        questions[what](address, port, number)
+    elif what == "halfclose":
+        half_close(address, port)
+    elif what == "reset":
+        reset(address, port)
+    elif what == "refused":
+        refused(address, port)
+    else:
+        sys.exit(f"there is no question '{what}'")
+
+
+main()
