@@ -30,6 +30,7 @@ extension TCPConnection {
         output: inout TCPOutput
     ) -> TCPDrop? {
         var segment = segment
+        if marks.contains(.watched) { arrivingSeen(segment, at: now) }
         switch state {
         case .closed, .timeWait: return .closed
         case .synSent:

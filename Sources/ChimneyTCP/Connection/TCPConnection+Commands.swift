@@ -219,8 +219,21 @@ extension TCPConnection {
         ackDue = .never
         idleDue = .never
         userDue = .never
+        watchingEnded()
         sendBuffer.removeAll()
         reassembly.flush(budget: &shared.reassembly)
+        let found = recovery.roundTrips
+        let threshold = recovery.ssthresh
         recovery = LossRecovery(settings: sharedSettings.value.recovery)
+        recovery.keep(found, ssthresh: threshold)
+    }
+
+    /// What the connection found out about its path, for those to come: also after its end, and `nil` when nothing was
+    /// timed.
+    package var learned: RememberedPath? {
+        guard let smoothed = recovery.roundTrips.smoothed else { return nil }
+        return RememberedPath(
+            smoothedRoundTrip: smoothed, roundTripVariation: recovery.roundTripVariation,
+            slowStartThreshold: recovery.ssthresh >= .largestWindow ? 0 : recovery.ssthresh)
     }
 }

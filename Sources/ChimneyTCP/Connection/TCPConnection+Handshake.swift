@@ -155,8 +155,8 @@ extension TCPConnection {
         opening.hasECN = marks.contains(.congestionMarks)
         if handshakeTimeouts == 0 && progressAt <= now { opening.roundTrip = now - progressAt }
         opening.handshakeTimeouts = Int(handshakeTimeouts)
-        opening.remembered = remembered?.value
-        remembered = nil
+        opening.remembered = extras?.remembered
+        extras = nil
         recovery.opened(opening, at: now)
         progressAt = now
         if marks.contains(.finQueued) { state = .finWait1 }

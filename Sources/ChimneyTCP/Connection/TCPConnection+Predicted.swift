@@ -24,6 +24,7 @@ extension TCPConnection {
     private static var predictedFlags: UInt16 { 16 | 8 }
 
     /// Takes a segment that was predicted.
+    @inline(__always)
     mutating func predictedArrived(
         _ segment: ArrivedSegment, _ payload: consuming Packet, at now: Instant, output: inout TCPOutput
     ) {

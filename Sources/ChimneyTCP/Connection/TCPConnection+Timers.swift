@@ -141,7 +141,7 @@ extension TCPConnection {
             // A number that was acknowledged makes the peer say what it expects (RFC 9293 §3.8.4).
             var segment = self.segment(sequence: snd.nxt - 1, flags: .ack, at: now)
             acknowledged(by: &segment)
-            output.segments.append(segment)
+            send(segment, at: now, to: &output)
         }
     }
 

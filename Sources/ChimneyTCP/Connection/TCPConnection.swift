@@ -31,8 +31,8 @@ package struct TCPConnection: ~Copyable {
     var recovery: LossRecovery
     var sharedSettings: SharedTCPSettings
 
-    /// What earlier connections found out about the path, until it is handed to recovery.
-    var remembered: SharedRememberedPath?
+    /// What few connections have.
+    var extras: ConnectionExtras?
 
     /// When a delayed ACK goes out.
     var ackDue = Instant.never
@@ -150,7 +150,7 @@ package struct TCPConnection: ~Copyable {
         snd.pieceMax = UInt16(clamping: path.pieceMax)
         snd.clockOffset = clockOffset
         snd.peerSize = path.defaultSize
-        remembered = path.remembered.map(SharedRememberedPath.init)
+        if let remembered = path.remembered { extras = ConnectionExtras(remembered: remembered) }
         sendBuffer = SendBuffer(start: iss + 1)
         recovery = LossRecovery(settings: settings.value.recovery)
         sharedSettings = settings
@@ -168,12 +168,6 @@ package struct TCPConnection: ~Copyable {
         let sending = min(recovery.deadline, probeDue)
         return min(min(sending, ackDue), min(idleDue, userDue))
     }
-}
-
-/// What is remembered of a path, out of line because few connections have it, and not for long.
-final class SharedRememberedPath: Sendable {
-    let value: RememberedPath
-    init(_ value: RememberedPath) { self.value = value }
 }
 
 /// What is so of a connection, a bit each.
@@ -235,5 +229,7 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     static var finIsKnown: Self { Self(rawValue: 1 << 26) }
 
     /// With any of these no segment is predicted.
-    static var unpredicted: Self { [.readerGone, .probeIsOut, .finIsKnown, .echoesMarks] }
+    static var unpredicted: Self { [.readerGone, .probeIsOut, .finIsKnown, .echoesMarks, .watched] }
+    /// Modules watch the connection.
+    static var watched: Self { Self(rawValue: 1 << 27) }
 }

@@ -34,6 +34,10 @@ package struct ReceiveQueue: ~Copyable {
     /// - Returns: how many bytes were read.
     package mutating func read(into target: inout MutableRawSpan) -> Int {
         var done = 0
+        if !packets.isEmpty, readOfFirst == 0, packets.byteCount <= target.byteCount, packets.count == 1 {
+            let packet = packets.removeFirst()
+            return packet.copyBytes(into: &target)
+        }
         while done < target.byteCount, !packets.isEmpty {
             let packet = packets.removeFirst()
             var rest = target.part(at: done, count: target.byteCount - done)

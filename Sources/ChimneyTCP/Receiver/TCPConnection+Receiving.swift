@@ -5,12 +5,14 @@ extension TCPConnection {
     // MARK: - The window
 
     /// The most bytes we hold for the reader.
+    @inline(__always)
     var receiveMax: Int {
         let most = sharedSettings.value.receiveBufferMax
         return min(most, marks.contains(.scaled) ? 65_535 << Int(rcv.shift) : 65_535)
     }
 
     /// How much the peer may send beyond `rcv.nxt`.
+    @inline(__always)
     package var receiveWindow: Int { max(0, rcv.edge - rcv.nxt) }
 
     /// The window field of the next segment; what it tells of is held to from now on.
@@ -108,6 +110,7 @@ extension TCPConnection {
     }
 
     /// Data in order is acknowledged at once at the beginning, with every second full segment, or a little later.
+    @inline(__always)
     mutating func acknowledgeSoon(at now: Instant) {
         if quickAcksLeft > 0 {
             quickAcksLeft -= 1

@@ -93,6 +93,7 @@ extension Scoreboard {
     }
 
     /// All before a number is acknowledged, of records that were all sent once and not marked.
+    @inline(__always)
     mutating func acknowledgeOriginals(upTo ack: SequenceNumber) -> Covered {
         let firstSentAt = records[0].sentAt
         while records[0].range.end < ack, records.count > 1 { _ = records.removeFirst() }

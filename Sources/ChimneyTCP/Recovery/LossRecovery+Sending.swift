@@ -94,6 +94,7 @@ extension LossRecovery {
         rtoDue = now + rto
     }
 
+    @inline(__always)
     private mutating func openFlight(at now: Instant) {
         if box.isEmpty { box.fill(Flight(startingAt: nxt, recordsMax: limits.segmentsMax)) }
         guard box.flight.scoreboard.isEmpty else { return }
@@ -103,16 +104,28 @@ extension LossRecovery {
     }
 
     /// What was learnt of the path is old when nothing was sent for longer than a timeout (RFC 5681 §4.1).
+    @inline(__always)
     private mutating func restartAfterIdle(at now: Instant) {
         // No timeout is shorter than the least, which costs nothing to compare with.
-        guard now - lastSentAt > limits.restartAfter, has(.restartsAfterIdle), now - lastSentAt > rto else { return }
+        if now - lastSentAt > limits.restartAfter { restartAfterSilence(at: now) }
+    }
+
+    @inline(never)
+    private mutating func restartAfterSilence(at now: Instant) {
+        guard has(.restartsAfterIdle), now - lastSentAt > rto else { return }
         congestion.control.idled(initialWindow: limits.initialWindow(mss: Int(mss)), at: now)
         lastSentAt = now
     }
 
     /// How much of some bytes the pacer lets go; without pacing, or without a round trip to pace by, all.
+    @inline(__always)
     private mutating func pacerAllows(_ bytes: Int, at now: Instant) -> Int {
         guard isPacing, roundTrips.smoothed != nil, bytes > 0 else { return max(0, bytes) }
+        return paced(bytes, at: now)
+    }
+
+    @inline(never)
+    private mutating func paced(_ bytes: Int, at now: Instant) -> Int {
         openFlight(at: now)
         let allowed = box.flight.pacer.allowance(rate: pacingRate, mss: Int(mss), at: now)
         box.flight.waitsForPacer = allowed == 0

@@ -121,6 +121,7 @@ extension LossRecovery {
     }
 
     /// The probe leaves after two round trips, and not before a lone segment's acknowledgement may be delayed.
+    @inline(__always)
     mutating func armProbe(at now: Instant) {
         var wait = roundTrips.twice ?? .seconds(1)
         if outstanding <= Int(mss), roundTrips.twice != nil { wait = wait + limits.rtoMin }

@@ -219,9 +219,16 @@ package struct LossRecovery: ~Copyable {
         box.empty()
     }
 
+    /// Keeps what an ended connection found out of its path.
+    mutating func keep(_ found: RoundTripEstimator, ssthresh: Int) {
+        roundTrips = found
+        congestion.control.ssthresh = ssthresh
+    }
+
     // MARK: - Parts
 
     func has(_ feature: RecoveryFeatures) -> Bool { limits.features.contains(feature) }
+    @inline(__always)
     var isPacing: Bool { has(.pacing) || congestion.wantsPacing }
 
     var pacingRate: UInt64 {

@@ -35,6 +35,7 @@ struct RoundTripEstimator: Sendable, BitwiseCopyable {
     ///
     /// Of many samples a round trip each weighs so much less, so that the memory stays as long as with one (RFC 7323
     /// appendix G).
+    @inline(__always)
     mutating func take(_ sample: TimeSpan, samplesPerRoundTrip: Int = 1) {
         // No longer than a day, so that nothing computed from it overflows.
         let roundTrip = min(sample.nanoseconds, 86_400_000_000_000)

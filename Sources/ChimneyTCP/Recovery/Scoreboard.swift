@@ -62,6 +62,7 @@ struct Scoreboard: ~Copyable {
     // MARK: - Sending
 
     /// Something new was sent, behind all that was.
+    @inline(__always)
     mutating func append(_ record: SentSegment) {
         if records.isEmpty {
             lostFrom = record.range.start

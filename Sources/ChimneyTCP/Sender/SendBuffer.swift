@@ -100,6 +100,7 @@ package struct SendBuffer: ~Copyable {
     }
 
     /// Drops the bytes before `number`, which were acknowledged.
+    @inline(__always)
     package mutating func removeAll(before number: SequenceNumber) {
         guard number > start else { return }
         start = SequenceNumber.earlier(number, end)

@@ -23,11 +23,13 @@ extension TCPConnection {
     static var quietTime: TimeSpan { .seconds(1) }
 
     /// The bytes of payload that a segment has when its options are those of every segment.
+    @inline(__always)
     package var segmentSize: Int {
         min(Int(snd.peerSize), Int(snd.pathSize)) - (marks.contains(.timestamps) ? 12 : 0)
     }
 
     /// The bytes of payload that the next segment may have, with the SACK blocks it carries.
+    @inline(__always)
     var sizeOfNext: Int {
         guard tellsBlocks else { return segmentSize }
         return segmentSize - (4 + 8 * selectiveCount)
@@ -37,6 +39,7 @@ extension TCPConnection {
     var isFinAcknowledged: Bool { marks.contains(.finSent) && snd.una > sendBuffer.end }
 
     /// Whether something was sent that is not acknowledged.
+    @inline(__always)
     package var isOutstanding: Bool { snd.nxt > snd.una }
 
     // MARK: - Data
@@ -147,8 +150,9 @@ extension TCPConnection {
             range: SequenceRange(start, count: length), kind: kind,
             timestamp: segment.options.timestampValue,
             isApplicationLimited: snd.nxt >= sendBuffer.end)
+        let isAgain = start < recovery.nxt
         recovery.transmitted(sent, at: now)
-        output.segments.append(segment)
+        send(segment, isAgain: isAgain, at: now, to: &output)
     }
 
     /// The window is closed, or open by too little: it is probed when nothing that is under way opens it.
@@ -180,7 +184,7 @@ extension TCPConnection {
             segment.sequence = snd.nxt - 1
         }
         acknowledged(by: &segment)
-        output.segments.append(segment)
+        send(segment, isAgain: true, at: now, to: &output)
     }
 
     // MARK: - Headers
@@ -215,7 +219,7 @@ extension TCPConnection {
     mutating func sendAck(at now: Instant, to output: inout TCPOutput) {
         var segment = self.segment(sequence: snd.nxt, flags: .ack, at: now)
         acknowledged(by: &segment)
-        output.segments.append(segment)
+        send(segment, at: now, to: &output)
     }
 
     /// Sends a RST at the next number.
