@@ -126,14 +126,14 @@ extension TCPConnection {
     private func isOld(_ value: UInt32, at now: Instant) -> Bool {
         guard Int32(bitPattern: value &- rcv.recentTimestamp) < 0 else { return false }
         // After 24 days of silence the clock may have gone half way round (§5.5).
-        return now - rcv.recentAt < .seconds(24 * 86_400)
+        return now.wholeSeconds &- rcv.recentAt < 24 * 86_400
     }
 
     private mutating func noteTimestamp(_ segment: ArrivedSegment, at now: Instant) {
         guard marks.contains(.timestamps), let timestamps = segment.options.timestamps else { return }
         guard segment.sequence <= rcv.acked else { return }
         rcv.recentTimestamp = timestamps.value
-        rcv.recentAt = now
+        rcv.recentAt = now.wholeSeconds
     }
 
     // MARK: - Steps 2 and 4: RST and SYN
@@ -155,8 +155,9 @@ extension TCPConnection {
 
     /// Asks the peer whether it meant what may be forged; at most twice a second (RFC 5961 §7).
     mutating func challenge(at now: Instant, shared: inout TCPShared, output: inout TCPOutput) {
-        guard now >= challengeDue, shared.challenges.take(at: now) else { return }
-        challengeDue = now + .milliseconds(500)
+        let half = UInt32(truncatingIfNeeded: now.nanoseconds / 500_000_000)
+        guard half != challengedIn, shared.challenges.take(at: now) else { return }
+        challengedIn = half
         sendAck(at: now, to: &output)
     }
 

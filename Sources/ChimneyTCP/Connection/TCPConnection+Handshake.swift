@@ -91,7 +91,7 @@ extension TCPConnection {
         rcv.acked = rcv.nxt
         rcv.edge = rcv.nxt + min(sharedSettings.value.receiveBufferMax, 65_535)
         agree(with: segment)
-        rcv.recentAt = now
+        rcv.recentAt = now.wholeSeconds
         snd.wnd = Int32(segment.window)
         snd.windowMax = snd.wnd
         snd.wl1 = segment.sequence
@@ -158,6 +158,7 @@ extension TCPConnection {
         opening.remembered = extras?.remembered
         extras = nil
         recovery.opened(opening, at: now)
+        if rcv.doublingsLeft > 0 { lookAtReader(rcv.nxt, at: now) }
         progressAt = now
         if marks.contains(.finQueued) { state = .finWait1 }
         armKeepAlive(at: now)
@@ -188,7 +189,7 @@ extension TCPConnection {
         rcv.acked = rcv.nxt
         rcv.edge = rcv.nxt + min(settings.value.receiveBufferMax, 65_535)
         rcv.recentTimestamp = half.recentTimestamp
-        rcv.recentAt = now
+        rcv.recentAt = now.wholeSeconds
         if half.hasTimestamps { marks.insert(.timestamps) }
         if half.hasSelectiveAcks { marks.insert(.selectiveAcks) }
         if half.hasCongestionMarks { marks.insert(.congestionMarks) }

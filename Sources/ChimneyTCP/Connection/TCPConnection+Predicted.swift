@@ -31,7 +31,7 @@ extension TCPConnection {
         heardAt = now
         if marks.contains(.timestamps), segment.sequence <= rcv.acked {
             rcv.recentTimestamp = segment.options.timestampValue
-            rcv.recentAt = now
+            rcv.recentAt = now.wholeSeconds
         }
         if segment.ack != snd.una {
             recovery.acknowledgedCalmly(upTo: segment.ack, at: now)
@@ -52,6 +52,7 @@ extension TCPConnection {
         }
         received.append(payload)
         rcv.nxt += segment.payloadCount
+        if rcv.doublingsLeft > 0 { tuneBuffer(at: now) }
         acknowledgeSoon(at: now)
         output.events.insert(.readable)
     }

@@ -46,8 +46,8 @@ package struct TCPConnection: ~Copyable {
     var heardAt: Instant
     /// When something was last acknowledged, or sent after everything was.
     var progressAt: Instant
-    /// When the next challenge ACK may go out.
-    var challengeDue = Instant.zero
+    /// In which half of a second the last challenge ACK went out, counted from the beginning of time.
+    var challengedIn = UInt32.max
 
     /// Numbers of the sending side (RFC 9293 §3.3.1).
     struct SendSequence {
@@ -109,12 +109,18 @@ package struct TCPConnection: ~Copyable {
         var duplicate = SequenceRange(SequenceNumber(0), SequenceNumber(0))
         /// The peer's clock as it stood with the last segment in order (RFC 7323 §4.3).
         var recentTimestamp: UInt32 = 0
-        /// When that was.
-        var recentAt = Instant.zero
+        /// When that was, in seconds.
+        var recentAt: UInt32 = 0
+        /// What the reader had taken when it was last looked at how fast it takes.
+        var takenBefore = SequenceNumber(0)
+        /// When that was, in milliseconds.
+        var takenAt: UInt32 = 0
         /// The largest segment that arrived.
         var segmentSize: UInt16 = 0
         /// By how many bits our windows are shifted.
         var shift: UInt8 = 0
+        /// How often the buffer's bound may be doubled until it is that of the settings.
+        var doublingsLeft: UInt8 = 0
     }
 
     /// What a connection needs to know of its path.
@@ -154,6 +160,7 @@ package struct TCPConnection: ~Copyable {
         sendBuffer = SendBuffer(start: iss + 1)
         recovery = LossRecovery(settings: settings.value.recovery)
         sharedSettings = settings
+        rcv.doublingsLeft = Self.doublings(of: settings.value)
         heardAt = now
         progressAt = now
         if settings.value.noDelay { marks.insert(.noDelay) }

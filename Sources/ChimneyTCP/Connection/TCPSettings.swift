@@ -29,6 +29,11 @@ public struct TCPSettings: Hashable, Sendable {
     public var sendBufferMax = 1_048_576
     /// The most bytes that arrived and were not read; the window that peers see never asks for more.
     public var receiveBufferMax = 1_048_576
+    /// How many bytes it begins with; `nil` begins with all.
+    ///
+    /// The bound is doubled up to ``receiveBufferMax`` as long as the reader takes more than half of it in a round trip, so
+    /// that fast connections have much and slow ones little.
+    public var receiveBufferInitial: Int?
     /// Whether windows above 65,535 bytes are offered (RFC 7323 §2).
     public var scalesWindow = true
     /// Whether timestamps are offered (RFC 7323 §3).

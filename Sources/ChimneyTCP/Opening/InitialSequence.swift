@@ -4,15 +4,21 @@ package import ChimneyPrimitives
 package protocol TCPFlow: FlowKey {
     /// All of the flow, in words.
     var words: (UInt64, UInt64, UInt64, UInt64, UInt64) { get }
+    /// The peer's address.
+    var peerWords: (UInt64, UInt64) { get }
 }
 
 extension IPv4Flow: TCPFlow {
+    package var peerWords: (UInt64, UInt64) { (0, UInt64(remote.bits)) }
+
     package var words: (UInt64, UInt64, UInt64, UInt64, UInt64) {
         (UInt64(local.bits), UInt64(remote.bits), UInt64(localPort) << 16 | UInt64(remotePort), 4, 0)
     }
 }
 
 extension IPv6Flow: TCPFlow {
+    package var peerWords: (UInt64, UInt64) { (remote.high, remote.low) }
+
     package var words: (UInt64, UInt64, UInt64, UInt64, UInt64) {
         (
             local.high, local.low, remote.high, remote.low,

@@ -14,6 +14,9 @@ public enum SynCookieMode: UInt8, Hashable, Sendable, CaseIterable {
 public struct SynCacheSettings: Hashable, Sendable {
     /// The most half-open connections kept; a further SYN is answered with a cookie, or dropped.
     public var entriesMax = 8_192
+    /// The most of them in one bucket, which is that of all ports of a peer's address; a further one is treated as if the
+    /// cache were full, so that no one host fills it.
+    public var bucketEntriesMax = 512
     /// How often the answer to a SYN is sent again.
     public var retriesMax = 4
     /// Whether cookies are sent.
@@ -32,6 +35,9 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     private var places: FlowTable<Flow>
     private var timers: TimerWheel
     private let cookies: SynCookies
+    /// How many entries each bucket has; which bucket an address has only this cache knows.
+    private var buckets: [UInt32]
+    private let hasher: FlowHasher
     /// When a cookie was last sent: without one not long ago, none is believed.
     private var bakedAt: Instant?
     /// How often things happened.
@@ -78,6 +84,16 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         places = FlowTable(flowsMax: settings.entriesMax, using: &random)
         timers = TimerWheel(timersMax: settings.entriesMax)
         cookies = SynCookies(using: &random)
+        buckets = Array(repeating: 0, count: Self.bucketCount)
+        hasher = FlowHasher(using: &random)
+    }
+
+    /// How many buckets there are, a power of two.
+    private static var bucketCount: Int { 1_024 }
+
+    private func bucket(of flow: Flow) -> Int {
+        let words = flow.peerWords
+        return Int(truncatingIfNeeded: hasher.hash(words.0, words.1)) & (Self.bucketCount - 1)
     }
 
     /// How many half-open connections are kept.
@@ -120,7 +136,10 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         var half = HalfOpen(
             answering: segment, iss: iss, settings: listening.value, defaultSize: path.defaultSize,
             clockOffset: numbers.clockOffset(for: flow), at: now)
-        let isFull = entries.count >= settings.entriesMax
+        let bucket = self.bucket(of: flow)
+        let isBucketFull = Int(buckets[bucket]) >= settings.bucketEntriesMax
+        if isBucketFull { counters.bucketsFull += 1 }
+        let isFull = isBucketFull || entries.count >= settings.entriesMax
         if settings.cookies == .always || (isFull && settings.cookies == .whenFull) {
             var answer = half.answer(settings: listening.value, segmentSize: path.segmentSize, at: now)
             cookies.bake(&half, for: flow, into: &answer, at: now)
@@ -142,6 +161,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
             counters.refused += 1
             return .full
         }
+        buckets[bucket] += 1
         timers.arm(UInt32(id.index), at: now + listening.value.recovery.rtoInitial)
         output.append(answer(to: id, at: now))
         return .kept
@@ -231,6 +251,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
 
     private mutating func remove(_ id: SlotID) -> Entry {
         let entry = entries.remove(id)
+        buckets[bucket(of: entry.flow)] -= 1
         _ = places.remove(entry.flow)
         timers.cancel(UInt32(id.index))
         return entry
@@ -245,6 +266,8 @@ public struct SynCacheCounters: Hashable, Sendable {
     public var repeated: UInt64 = 0
     /// Those that there was no room for.
     public var refused: UInt64 = 0
+    /// SYNs of peers whose bucket was full.
+    public var bucketsFull: UInt64 = 0
     /// Handshakes that were completed.
     public var completed: UInt64 = 0
     /// Half-open connections that nobody completed in time.

@@ -7,7 +7,7 @@ extension TCPConnection {
     /// The most bytes we hold for the reader.
     @inline(__always)
     var receiveMax: Int {
-        let most = sharedSettings.value.receiveBufferMax
+        let most = sharedSettings.value.receiveBufferMax >> Int(rcv.doublingsLeft)
         return min(most, marks.contains(.scaled) ? 65_535 << Int(rcv.shift) : 65_535)
     }
 
@@ -79,6 +79,7 @@ extension TCPConnection {
         }
         received.append(payload)
         rcv.nxt = end
+        if rcv.doublingsLeft > 0 { tuneBuffer(at: now) }
         if reassembly.isEmpty {
             acknowledgeSoon(at: now)
         } else {
