@@ -102,7 +102,7 @@
                 if cell.stack.hasFilterChanges { setFilters(of: cell) }
                 transmit(cell)
                 deadlines[cell.position] = cell.stack.deadline ?? .never
-                if cell.stack.hasAnnounced { cell.touch() }
+                if cell.hasNews { cell.touch() }
                 if cell.stack.hasMembershipEvents { reportMemberships(of: cell) }
                 if cell.isStale { publish(cell) }
             }

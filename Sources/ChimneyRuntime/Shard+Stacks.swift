@@ -10,6 +10,9 @@
         /// Takes note of a stack to look after at the end of the round.
         func touched(_ cell: StackCell) { touchedCells.append(cell) }
 
+        /// The most deadlines that are armed at a time.
+        package var alarmsMax: Int { wheel.timersMax }
+
         /// Arms a deadline; `nil` when there are as many as there may be.
         package func arm(_ target: any Alarmed, name: UInt64, at deadline: Instant) -> UInt32? {
             let timer: UInt32

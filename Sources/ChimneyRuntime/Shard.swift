@@ -173,6 +173,9 @@
             if isCurrent { command() } else { submit(.command(command)) }
         }
 
+        /// Runs a command on the shard's thread in a later round, wherever the caller is.
+        package func runLater(_ command: @escaping @Sendable () -> Void) { submit(.command(command)) }
+
         func submit(_ entry: ShardInbox.Entry) {
             let (mustWake, mustServe) = inbox.append(entry)
             if mustServe {

@@ -5,7 +5,7 @@
 
     /// What wants to know that a socket has news; called on the shard's thread.
     package protocol SocketListener: AnyObject {
-        /// Datagrams or an error wait in the socket.
+        /// Something happened to the socket: there is something to take from it, room in it, or an error.
         func socketHasNews(at now: Instant)
         /// The stack and its sockets are gone.
         func stackWasRemoved()
@@ -31,6 +31,11 @@
         private var lastTold: (socket: SocketID, listener: any SocketListener)?
         /// Memory for the sockets that have news.
         private var announced: [SocketID] = []
+        /// By the number of the connection or listener.
+        private var connectionListeners = NumberedListeners<TCPConnectionID>()
+        private var acceptListeners = NumberedListeners<TCPListenerID>()
+        private var announcedConnections: [TCPConnectionID] = []
+        private var announcedAccepts: [TCPListenerID] = []
         var ports: [DevicePort] = []
         /// Whether the cell is in the shard's list of those to look after in this round.
         var isTouched = false
@@ -68,14 +73,42 @@
             lastTold = nil
         }
 
+        /// Registers who is told of a connection's news; `nil` for nobody.
+        package func setListener(_ listener: (any SocketListener)?, for connection: TCPConnectionID) {
+            connectionListeners.set(listener, for: connection, at: connection.number)
+        }
+
+        /// Registers who is told that connections wait to be accepted; `nil` for nobody.
+        package func setListener(_ listener: (any SocketListener)?, for accepting: TCPListenerID) {
+            acceptListeners.set(listener, for: accepting, at: accepting.number)
+        }
+
+        /// Whether anything happened that listeners were not told of.
+        var hasNews: Bool { stack.hasAnnounced || stack.hasTCPNews }
+
         /// Tells listeners what happened since they were last told.
         func announce(at now: Instant) {
-            guard stack.hasAnnounced else { return }
-            var sockets: [SocketID] = []
-            swap(&sockets, &announced)
-            stack.takeAnnounced(into: &sockets)
-            for socket in sockets { listener(of: socket)?.socketHasNews(at: now) }
-            swap(&sockets, &announced)
+            if stack.hasAnnounced {
+                var sockets: [SocketID] = []
+                swap(&sockets, &announced)
+                stack.takeAnnounced(into: &sockets)
+                for socket in sockets { listener(of: socket)?.socketHasNews(at: now) }
+                swap(&sockets, &announced)
+            }
+            if stack.hasTCPNews { announceTCP(at: now) }
+        }
+
+        private func announceTCP(at now: Instant) {
+            var accepts: [TCPListenerID] = []
+            swap(&accepts, &announcedAccepts)
+            stack.takeAnnouncedListeners(into: &accepts)
+            for id in accepts { acceptListeners.find(id, at: id.number)?.socketHasNews(at: now) }
+            swap(&accepts, &announcedAccepts)
+            var connections: [TCPConnectionID] = []
+            swap(&connections, &announcedConnections)
+            stack.takeAnnouncedConnections(into: &connections)
+            for id in connections { connectionListeners.find(id, at: id.number)?.socketHasNews(at: now) }
+            swap(&connections, &announcedConnections)
         }
 
         private func listener(of socket: SocketID) -> (any SocketListener)? {
@@ -91,6 +124,40 @@
             listeners = [:]
             lastTold = nil
             for listener in all.values { listener.stackWasRemoved() }
+            for listener in acceptListeners.takeAll() { listener.stackWasRemoved() }
+            for listener in connectionListeners.takeAll() { listener.stackWasRemoved() }
+        }
+
+        /// Runs a command on the shard's thread when the stack is not lent: what the end of a socket's life does, which may
+        /// come in the middle of a caller's closure.
+        package func runWhenFree(_ command: @escaping @Sendable () -> Void) {
+            let shard = shard
+            // Invariant: whether the stack is lent is read on the shard's thread only.
+            if shard.isCurrent, isLent { shard.runLater(command) } else { shard.run(command) }
+        }
+    }
+
+    /// Who is told of news, by the numbers that identities carry; no more than the stack has of them.
+    struct NumberedListeners<ID: Equatable> {
+        private var entries: [(id: ID, listener: any SocketListener)?] = []
+
+        mutating func set(_ listener: (any SocketListener)?, for id: ID, at number: Int) {
+            if let listener {
+                while entries.count <= number { entries.append(nil) }
+                entries[number] = (id, listener)
+            } else if number < entries.count, entries[number]?.id == id {
+                entries[number] = nil
+            }
+        }
+
+        func find(_ id: ID, at number: Int) -> (any SocketListener)? {
+            guard number < entries.count, let entry = entries[number], entry.id == id else { return nil }
+            return entry.listener
+        }
+
+        mutating func takeAll() -> [any SocketListener] {
+            defer { entries = [] }
+            return entries.compactMap { $0?.listener }
         }
     }
 

@@ -16,7 +16,7 @@
         public let stack: StackHandle
         let id: SocketID
         // The rest is touched by the shard's thread only.
-        private let core: UDPSocketCore
+        let core: UDPSocketCore
 
         /// The most tasks that wait in one socket; one more is refused.
         public static var waitersMax: Int { 64 }
@@ -29,7 +29,7 @@
 
         deinit {
             let core = core
-            stack.shard.run { core.close() }
+            stack.cell.runWhenFree { core.close() }
         }
 
         /// Opens a socket in a routing table.

@@ -7,12 +7,13 @@
     /// What a socket is on its shard: who waits for it.
     ///
     /// Touched by the shard's thread only, but for `tickets`.
-    final class UDPSocketCore: SocketListener, Alarmed, @unchecked Sendable {
+    final class UDPSocketCore: SocketListener, Alarmed, Polled, @unchecked Sendable {
         private let cell: StackCell
         private let id: SocketID
         private var isClosed = false
         /// In the order they came; at most ``UDPSocket/waitersMax``.
         private var waiters: [Waiter] = []
+        var watches: [PollWatch] = []
         /// Waits that were cancelled before they began.
         private var cancelledEarly: [UInt64] = []
         /// Names for waits.
@@ -138,6 +139,12 @@
                 served += 1
             }
             waiters.removeFirst(served)
+            tellWatches()
+        }
+
+        func readiness(for interest: SocketReadiness) -> SocketReadiness {
+            if isClosed { return [.readable, .writable, .hungUp] }
+            return !cell.isLent && isReadable ? [.readable, .writable] : .writable
         }
 
         func alarmFired(_ name: UInt64, at now: Instant) {
@@ -177,6 +184,7 @@
                 if let timer = waiter.timer { cell.shard.disarm(timer) }
                 waiter.resume(.failure(error))
             }
+            tellWatches()
         }
     }
 

@@ -1,5 +1,6 @@
 import ChimneyLink
 public import ChimneyMulticast
+public import ChimneyTCP
 
 /// What the calls of BSD and Linux name an error of ours, by which their programs and tools know it.
 public enum ErrorName: String, Hashable, Sendable, CaseIterable {
@@ -13,8 +14,14 @@ public enum ErrorName: String, Hashable, Sendable, CaseIterable {
     case familyNotSupported = "EAFNOSUPPORT"
     /// The socket was closed.
     case badDescriptor = "EBADF"
+    /// The end that the connection's data goes to is closed.
+    case brokenPipe = "EPIPE"
+    /// The connection was given up here.
+    case connectionAborted = "ECONNABORTED"
     /// Nobody is there to take it.
     case connectionRefused = "ECONNREFUSED"
+    /// The peer gave the connection up.
+    case connectionReset = "ECONNRESET"
     /// The socket has no peer and none is named.
     case destinationRequired = "EDESTADDRREQ"
     /// The host cannot be reached.
@@ -27,6 +34,14 @@ public enum ErrorName: String, Hashable, Sendable, CaseIterable {
     case networkDown = "ENETDOWN"
     /// The network cannot be reached.
     case networkUnreachable = "ENETUNREACH"
+    /// There is no connection.
+    case notConnected = "ENOTCONN"
+    /// It is not for programs to do.
+    case notPermitted = "EPERM"
+    /// There is nothing of that name.
+    case noSuchEntry = "ENOENT"
+    /// Nobody answered in time.
+    case timedOut = "ETIMEDOUT"
     /// As many sockets are open as may be.
     case tooManyFiles = "ENFILE"
     /// There is no more room.
@@ -133,6 +148,60 @@ extension SocketError {
         case .prohibited: .accessDenied
         case .messageTooLong: .messageTooLong
         case .parameterProblem: .protocolError
+        }
+    }
+}
+
+// MARK: - TCP
+
+extension ConnectError {
+    /// What `connect` gives programs.
+    public var errorName: ErrorName {
+        switch self {
+        case .tooManyConnections: .tooManyFiles
+        case .noSuchFIB, .destinationInvalid: .invalidArgument
+        case .noRoute: .networkUnreachable
+        case .interfaceDown: .networkDown
+        case .addressNotOurs, .noFreePort: .addressNotAvailable
+        case .addressInUse: .addressInUse
+        }
+    }
+}
+
+extension ListenError {
+    /// What `bind` and `listen` give programs.
+    public var errorName: ErrorName {
+        switch self {
+        case .tooManyListeners: .tooManyFiles
+        case .noSuchFIB: .invalidArgument
+        case .addressNotOurs: .addressNotAvailable
+        case .addressInUse, .noFreePort: .addressInUse
+        }
+    }
+}
+
+extension TCPFailure {
+    /// What the next call on the socket gives programs.
+    public var errorName: ErrorName {
+        switch self {
+        case .refused: .connectionRefused
+        case .reset: .connectionReset
+        case .aborted: .connectionAborted
+        case .timedOut, .keepAliveTimedOut: .timedOut
+        case .unreachable: .hostUnreachable
+        }
+    }
+}
+
+extension CongestionChoiceError {
+    /// What `TCP_CONGESTION` gives programs.
+    public var errorName: ErrorName {
+        switch self {
+        case .unknown: .noSuchEntry
+        case .notAllowed: .notPermitted
+        case .nameTaken: .addressInUse
+        case .nameNotUsable: .invalidArgument
+        case .tooMany: .noBufferSpace
         }
     }
 }

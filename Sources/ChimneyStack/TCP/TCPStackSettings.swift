@@ -35,6 +35,8 @@ public struct TCPStackSettings: Sendable, Hashable {
     public var resetsPerSecondMax = 10_000
     /// RSTs that may leave at once.
     public var resetBurstMax = 1_000
+    /// The congestion controls that programs may choose by name.
+    public var congestionControls = CongestionRegistry()
     /// How connections behave unless told otherwise.
     public var connection = TCPSettings()
 
