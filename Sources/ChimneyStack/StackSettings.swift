@@ -31,7 +31,7 @@ public struct StackSettings: Sendable, Hashable {
     /// The most bytes that wait in one interface's transmit queue.
     public var transmitBytesMax = 8 << 20
     /// Whether TCP segments of one batch that follow each other become one packet, where the device does not join them.
-    public var joinsSegments = false
+    public var joinsSegments = true
     /// The most datagrams in reassembly; the oldest is given up for a new one.
     public var reassemblyDatagramsMax = 256
     /// The most bytes of buffers that reassembly holds; the oldest datagram is given up.

@@ -21,6 +21,8 @@ public struct TCPStackSettings: Sendable, Hashable {
     public var backlogMax = 4_096
     /// What half-open connections may cost.
     public var synCache = SynCacheSettings()
+    /// What is remembered of paths to peers (RFC 9040), and of how many.
+    public var hostCache = HostCacheSettings()
     /// The most flows in TIME-WAIT; the one that waited longest leaves early for a new one.
     public var timeWaitMax = 65_536
     /// How long a flow stays in TIME-WAIT: twice the longest life of a segment (RFC 9293 §3.4.2).

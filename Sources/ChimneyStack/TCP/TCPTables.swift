@@ -12,6 +12,10 @@ struct TCPTables: ~Copyable {
     var synCache: SynCache<IPv6Flow>
     var timeWait: TimeWaitTable<IPv6Flow>
     let numbers: InitialSequence
+    /// What connections found out about paths.
+    var hosts: HostCache
+    /// Who watches connections.
+    var modules = TCPModules()
     var shared: TCPShared
     /// What the engine wants done; empty between any two calls of it.
     var output = TCPOutput()
@@ -37,6 +41,7 @@ struct TCPTables: ~Copyable {
         synCache = SynCache(settings: settings.synCache, using: &random)
         timeWait = TimeWaitTable(time: settings.timeWait, flowsMax: max(1, settings.timeWaitMax), using: &random)
         numbers = InitialSequence(using: &random)
+        hosts = HostCache(settings: settings.hostCache, using: &random)
         shared = TCPShared(
             challengesPerSecondMax: settings.challengesPerSecondMax, reassemblyBytesMax: settings.reassemblyBytesMax)
         timers = TimerWheel(timersMax: settings.connectionsMax)
@@ -57,10 +62,10 @@ struct TCPLink: ~Copyable {
     var isAnnounced = false
     /// Whether somebody may still read it or ask for it.
     var hasOwner = true
+    /// Whether it was open once, so that it found something out.
+    var wasOpen = false
     /// Whether its flow leads to it.
     var isInFlows = true
-    /// Whether its listener is still to hear that the handshake is complete.
-    var isUnannounced = false
     /// When its timer fires, not later than the connection wants.
     var armedAt = Instant.never
 

@@ -1,5 +1,6 @@
 import ChimneyLink
 import ChimneyPrimitives
+import ChimneyTCP
 import ChimneyWire
 
 /// What a connection remembers of the way to its peer, so that a segment looks nothing up.
@@ -45,6 +46,11 @@ extension IPv6Flow {
     /// Whether the flow is one of IPv4, its addresses in the shape that both families share.
     @inline(__always)
     var isIPv4: Bool { remote.high == 0 && remote.low >> 32 == 0xFFFF }
+
+    /// The peer as the cache of paths knows it.
+    func host(_ fib: UInt16) -> HostPath {
+        HostPath(IPAddress(mapped: remote), fib: fib, zone: remote.isLinkScoped ? zone : 0)
+    }
 
     /// Our end.
     var localEndpoint: Endpoint { Endpoint(mapped: local, localPort, zone: local.isLinkScoped ? zone : 0) }

@@ -36,7 +36,8 @@ extension VirtualStack {
         }
         let shared = settings.map { SharedTCPSettings($0) } ?? tcp.standard
         var connection = TCPConnection(
-            settings: shared, path: Self.path(along: way), iss: tcp.numbers.number(for: flow, at: now),
+            settings: shared, path: path(of: flow, fib: UInt16(fib), along: way),
+            iss: tcp.numbers.number(for: flow, at: now),
             clockOffset: tcp.numbers.clockOffset(for: flow), at: now)
         connection.connect(at: now)
         guard let id = insert(TCPLink(connection, flow: flow, way: way, fib: UInt16(fib))) else {

@@ -4,6 +4,12 @@ import ChimneyTCP
 extension VirtualStack {
     /// Something happened to a connection: tables follow, and its owner is told.
     mutating func happened(_ events: TCPEvents, to id: SlotID) {
+        if events.contains(.established) {
+            tcp.links[id].wasOpen = true
+            if !tcp.modules.isEmpty {
+                tcp.modules.watch(&tcp.links[id].connection, number: UInt64(UInt32(id.index)), at: now)
+            }
+        }
         if events.contains(.timeWait) {
             // The peer's FIN is acknowledged before the connection may go.
             tcp.links[id].connection.flush(at: now, output: &tcp.output)
@@ -12,6 +18,7 @@ extension VirtualStack {
             tcp.due = min(tcp.due, tcp.timeWait.deadline ?? .never)
         }
         if events.contains(.closed) || events.contains(.timeWait) {
+            remember(id)
             forgetFlow(of: id)
             tcp.counters.closed &+= 1
             if tcp.links[id].connection.failure != nil { tcp.counters.failed &+= 1 }
@@ -33,6 +40,14 @@ extension VirtualStack {
             return nil
         }
         return id
+    }
+
+    /// What a connection that ends found out about its path helps those to come.
+    private mutating func remember(_ id: SlotID) {
+        guard tcp.links[id].wasOpen, !tcp.links[id].way.isLocal, let found = tcp.links[id].connection.learned else {
+            return
+        }
+        tcp.hosts.connectionEnded(to: tcp.links[id].flow.host(tcp.links[id].fib), found: found, at: now)
     }
 
     private mutating func forgetFlow(of id: SlotID) {
@@ -101,6 +116,7 @@ extension VirtualStack {
             if tcp.links[id].connection.packetTooBig(size: size, quoted: quoted, at: now) {
                 tcp.links[id].way.mtu = UInt16(clamping: mtu)
                 pathMTUs.learn(mtu, to: flow.remote, at: now)
+                _ = tcp.hosts.mtuChanged(of: flow.host(tcp.links[id].fib), to: mtu, at: now)
                 generation &+= 1
                 // The connection knows already, also when the table of paths forgets at once.
                 tcp.links[id].way.generation = UInt32(truncatingIfNeeded: generation)

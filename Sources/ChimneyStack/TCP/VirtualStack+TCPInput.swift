@@ -142,7 +142,9 @@ extension VirtualStack {
         } catch {
             return drop(packet, error.reason)
         }
-        let connection = TCPConnection(accepting: half, settings: settings, path: Self.path(along: way), at: now)
+        let fib = tcp.listeners[listener].fib
+        let connection = TCPConnection(
+            accepting: half, settings: settings, path: path(of: place.flow, fib: fib, along: way), at: now)
         guard
             let id = insert(TCPLink(connection, flow: place.flow, way: way, fib: tcp.listeners[listener].fib))
         else { return drop(packet, .tcpTableFull) }
@@ -192,6 +194,13 @@ extension VirtualStack {
             if score > bestScore { (best, bestScore) = (id, score) }
         }
         return best
+    }
+
+    /// What the engine is told of a way, with what earlier connections found out about it.
+    mutating func path(of flow: IPv6Flow, fib: UInt16, along way: TCPWay) -> TCPConnection.Path {
+        var path = Self.path(along: way)
+        if !way.isLocal { path.remembered = tcp.hosts.remembered(of: flow.host(fib), at: now) }
+        return path
     }
 
     /// What the engine is told of a way.

@@ -143,20 +143,29 @@ def brief(step):
 def play(name, host, querier):
     """The steps of a scenario as they stand in a recording."""
     for label, seconds, actions in SCENARIOS[name]:
-        querier.wire.take()
-        errors, lines = [], []
-        for action in actions:
-            if isinstance(action, str):
-                lines.append(action)
-            else:
-                # What another host says comes after the query was read.
-                action(querier)
-                time.sleep(0.01 if len(actions) < 5 else 0)
-        if lines:
-            errors = [answer.get("errno", answer["error"]) for answer in host.ask(*lines) if "error" in answer]
-        time.sleep(seconds)
-        reports = [shown(message) for message in querier.wire.take() if message["incoming"]]
-        yield {"scenario": name, "step": label, "errors": errors, "reports": reports}
+        # An answer may be drawn so early that it is on its way before the second question comes; not three times.
+        for _ in range(3 if " and then " in label else 1):
+            done = take_step(name, label, seconds, actions, host, querier)
+            if len(done["reports"]) <= 1:
+                break
+        yield done
+
+
+def take_step(name, label, seconds, actions, host, querier):
+    querier.wire.take()
+    errors, lines = [], []
+    for action in actions:
+        if isinstance(action, str):
+            lines.append(action)
+        else:
+            # What another host says comes after the query was read.
+            action(querier)
+            time.sleep(0.01 if len(actions) < 5 else 0)
+    if lines:
+        errors = [answer.get("errno", answer["error"]) for answer in host.ask(*lines) if "error" in answer]
+    time.sleep(seconds)
+    reports = [shown(message) for message in querier.wire.take() if message["incoming"]]
+    return {"scenario": name, "step": label, "errors": errors, "reports": reports}
 
 
 def recorded():
