@@ -1,5 +1,6 @@
 import ChimneyPrimitives
 import ChimneyTCP
+import ChimneyWire
 import Testing
 
 /// A module that only makes every segment go step by step, for none of a watched connection is predicted.
@@ -23,6 +24,24 @@ private final class Silent: TCPHooks {
             let long = Self.exchange(seed: seed, algorithm, goesStepByStep: true)
             #expect(short == long, "replay with CHIMNEY_SEED=\(seed)")
         }
+    }
+
+    /// An acknowledgement of something new may be the first to tell of a hole, when the one before it was lost.
+    @Test func blocksBesideANewAcknowledgementAreSeen() {
+        var options = TCPOptionValues()
+        options.permitsSACK = true
+        options.timestamps = TCPTimestamps(value: 5, echo: 0)
+        var settings = TCPSettings()
+        settings.recovery.initialWindow = 10
+        var script = Scripted.opened(settings, options: options)
+        script.write(4 * 1_448)
+        script.now = script.now + .milliseconds(10)
+        var told = TCPOptionValues()
+        told.timestamps = TCPTimestamps(value: 6, echo: 0)
+        let first = script.ours + 2 * 1_448
+        told.append(TCPSACKBlock(left: first.value, right: (first + 1_448).value))
+        script.hear(ack: 1_448, options: told)
+        #expect(script.end.connection.flowState.inFlight == 2 * 1_448)
     }
 
     private static func exchange(seed: UInt64, _ algorithm: CongestionAlgorithm, goesStepByStep: Bool) -> [String] {

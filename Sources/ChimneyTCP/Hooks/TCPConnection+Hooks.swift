@@ -65,14 +65,17 @@ extension TCPConnection {
     }
 
     /// A segment is handed out to be sent.
+    ///
+    /// Like what it calls it is mutating, although it changes nothing: a connection that is borrowed by a mutating function
+    /// to call one that is not is copied whole.
     @inline(__always)
-    func send(_ segment: OutgoingSegment, isAgain: Bool = false, at now: Instant, to output: inout TCPOutput) {
+    mutating func send(_ segment: OutgoingSegment, isAgain: Bool = false, at now: Instant, to output: inout TCPOutput) {
         if marks.contains(.watched) { leavingSeen(segment, isAgain: isAgain, at: now) }
         output.segments.append(segment)
     }
 
     @inline(never)
-    private func leavingSeen(_ segment: OutgoingSegment, isAgain: Bool, at now: Instant) {
+    private mutating func leavingSeen(_ segment: OutgoingSegment, isAgain: Bool, at now: Instant) {
         let shift = marks.contains(.scaled) ? Int(rcv.shift) : 0
         tellWatchers(
             TCPSeenSegment(
@@ -84,7 +87,7 @@ extension TCPConnection {
 
     /// A segment arrived and is not taken in yet.
     @inline(never)
-    func arrivingSeen(_ segment: ArrivedSegment, at now: Instant) {
+    mutating func arrivingSeen(_ segment: ArrivedSegment, at now: Instant) {
         let shift = marks.contains(.scaled) && !segment.flags.contains(.syn) ? Int(snd.shift) : 0
         tellWatchers(
             TCPSeenSegment(
@@ -94,7 +97,7 @@ extension TCPConnection {
                 timestamps: segment.options.timestamps, sackCount: segment.options.sackCount))
     }
 
-    private func tellWatchers(_ seen: TCPSeenSegment) {
+    private mutating func tellWatchers(_ seen: TCPSeenSegment) {
         guard let extras else { return }
         let state = flowState
         for index in extras.slots.indices { extras.slots[index].watcher.segmentSeen(seen, in: state) }
