@@ -82,7 +82,7 @@ let package = Package(
             name: "ChimneyCommandTests",
             dependencies: [
                 "ChimneyCommand", "ChimneyConfiguration", "ChimneyControl", "ChimneyLink", "ChimneyMulticast",
-                "ChimneyPrimitives", "ChimneyRuntime", "ChimneyStack", "ChimneyTCP",
+                "ChimneyPrimitives", "ChimneyRuntime", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],

@@ -16,6 +16,7 @@
                 subcommands: [
                     UpCommand.self, LabCommand.self, PingCommand.self, InterfaceCommand.self, RouteCommand.self,
                     NeighbourCommand<IPv4Address>.self, NeighbourCommand<IPv6Address>.self, NetstatCommand.self,
+                    SockstatCommand.self,
                     CaptureCommand.self, ExplainCommand.self, MonitorCommand.self, MulticastStatusCommand.self,
                     MulticastControlCommand.self, MulticastTestCommand.self,
                 ])

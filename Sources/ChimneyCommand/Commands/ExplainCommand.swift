@@ -11,6 +11,7 @@
                 discussion: """
                     chimney explain 10.7.0.1                       an echo request of the stack's own
                     chimney explain 10.7.0.1 10.7.0.2 --udp 7      a datagram that arrives
+                    chimney explain 10.7.0.1 10.7.0.2 --tcp 80     a SYN, or with --source-port a segment of that connection
                     chimney explain 10.7.0.1 232.1.1.1             a datagram to a group, for the sockets that joined it
                     chimney explain fe80::1%eth0                   what is link-local, with its interface
                     chimney explain --drops                        what died lately, and why
@@ -35,6 +36,9 @@
 
         @Option(name: [.long, .customLong("port")], help: "A UDP datagram to this port.")
         var udp: Int?
+
+        @Option(help: "A TCP segment to this port.")
+        var tcp: Int?
 
         @Option(help: "A packet of this IP protocol number.")
         var proto: Int?
@@ -76,8 +80,10 @@
                 throw ValidationError("name a destination, a source and a destination, or --drops")
             }
             guard Set(families).count == 1 else { throw ValidationError("the addresses are of different families") }
-            guard udp == nil || proto == nil else { throw ValidationError("--udp and --proto exclude each other") }
-            guard (0...65_535).contains(udp ?? 0), (0...65_535).contains(sourcePort) else {
+            guard [udp, tcp, proto].count(where: { $0 != nil }) <= 1 else {
+                throw ValidationError("--udp, --tcp and --proto exclude each other")
+            }
+            guard (0...65_535).contains(udp ?? tcp ?? 0), (0...65_535).contains(sourcePort) else {
                 throw ValidationError("a port is a number from 0 to 65535")
             }
             guard (0...255).contains(proto ?? 0) else { throw ValidationError("a protocol is a number from 0 to 255") }
@@ -88,7 +94,8 @@
         var request: ExplainRequest {
             ExplainRequest(
                 source: addresses.count == 2 ? addresses[0] : nil, destination: addresses.last ?? "",
-                ipProtocol: udp == nil ? proto : 17, sourcePort: sourcePort, destinationPort: udp ?? 0, interface: on,
+                ipProtocol: udp != nil ? 17 : tcp != nil ? 6 : proto, sourcePort: sourcePort,
+                destinationPort: udp ?? tcp ?? 0, interface: on,
                 timeToLive: ttl, byteCount: size, dontFragment: dontFragment, fib: fib)
         }
 

@@ -14,6 +14,8 @@
         private let stacks: [RunningStack]
         private var server: ControlServer
         private let log: Logger
+        /// What the log is to say of TCP, by the order of the stacks.
+        private let logged: [TCPConfiguration]
 
         /// Makes everything that the configuration describes; on an error nothing is left behind.
         init(
@@ -49,6 +51,7 @@
             self.server = server
             self.shard = shard
             self.log = log
+            logged = configuration.stacks.map(\.tcp)
         }
 
         /// Ends ``run()``.
@@ -58,11 +61,15 @@
         mutating func run() {
             let (stacks, log, shard) = (stacks, log, shard)
             let watch = Task { await Self.watch(shard, stacks, log) }
+            let watches = zip(stacks, logged).filter { $1.logsRefused || $1.logsConnections }.map { stack, settings in
+                Task { await Self.watchTCP(of: stack, settings, log) }
+            }
             let desk = ControlDesk(stacks: stacks)
             log.info("\(Self.words(stacks)) up, control socket \(server.path)")
             server.run { desk.session(for: $0, of: $1) }
             log.info("stopping")
             watch.cancel()
+            for watch in watches { watch.cancel() }
             for stack in stacks { stack.sayFarewell() }
             try? Waiting.for { await shard.stop() }
             for stack in stacks { stack.closeFiles() }
@@ -72,6 +79,20 @@
             let names = stacks.map(\.name)
             let shown = names.prefix(8).joined(separator: ", ")
             return "\(names.count == 1 ? "stack" : "\(names.count) stacks") \(shown)\(names.count > 8 ? ", …" : "")"
+        }
+
+        /// Looks once a second at what TCP of a stack did, as far as the log is to say so.
+        private static func watchTCP(of stack: RunningStack, _ settings: TCPConfiguration, _ log: Logger) async {
+            let news = TCPNews()
+            while !Task.isCancelled {
+                let lines = try? await stack.handle.perform { stack, now in
+                    news.look(at: &stack, refused: settings.logsRefused, connections: settings.logsConnections, at: now)
+                }
+                guard let lines else { return }
+                for line in lines.refused { log.notice("\(stack.name): \(line)") }
+                for line in lines.connections { log.info("\(stack.name): \(line)") }
+                try? await Task.sleep(for: .seconds(1))
+            }
         }
 
         /// Notes and logs what happens to devices.

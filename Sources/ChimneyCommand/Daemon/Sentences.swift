@@ -113,6 +113,16 @@ enum Sentence {
         }
     }
 
+    static func of(_ error: ListenError) -> String {
+        switch error {
+        case .tooManyListeners(let most): "the stack has \(most) listeners, which is its most"
+        case .noSuchFIB(let fib, let count): noSuchTable(fib, count)
+        case .addressNotOurs(let address): "\(address) is not an address of the stack"
+        case .addressInUse(let endpoint): "another listener is bound to \(endpoint)"
+        case .noFreePort: "every port is taken"
+        }
+    }
+
     private static func noSuchTable(_ fib: Int, _ count: Int) -> String {
         count == 1
             ? "there is no routing table \(fib); the only one is 0"

@@ -54,10 +54,14 @@ enum StackAnswers {
             return try neighbours(command, of: &stack, at: now)
         case .sockets:
             let names = names(of: stack)
-            return parts(stack.udpSockets.map { SocketReport($0, interfaceNames: names) }) { .sockets(list: $0) }
+            var list = stack.udpSockets.map { SocketReport($0, interfaceNames: names) }
+            list += stack.tcpListeners.map { SocketReport($0, interfaceNames: names) }
+            list += stack.tcpConnections(at: now).map { SocketReport($0, interfaceNames: names) }
+            return parts(list) { .sockets(list: $0) }
         case .statistics:
             let report = StatisticsReport(
-                ledger: stack.ledger, counters: stack.counters, conservation: stack.conservation)
+                ledger: stack.ledger, counters: stack.counters, tcp: stack.tcpSummary,
+                conservation: stack.conservation)
             return [.statistics(report: report)]
         case .explain(let request):
             let explanation = stack.explain(try query(request, of: &stack))

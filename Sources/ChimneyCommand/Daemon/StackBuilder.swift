@@ -10,6 +10,7 @@ import ChimneyPrimitives
 import ChimneyRouting
 import ChimneyRuntime
 import ChimneyStack
+import ChimneyTCP
 import Foundation
 
 /// Makes what a configuration describes, on a shard.
@@ -39,6 +40,10 @@ struct StackBuilder {
         }
         try await stack.handle.onShard { cell, _ in
             for service in configuration.services { try StackService.open(service, on: cell) }
+            for service in configuration.tcp.services {
+                let most = configuration.tcp.serviceConnectionsMax
+                try TCPService.open(service, connectionsMax: most, on: cell)
+            }
         }
         return stack
     }
@@ -53,6 +58,7 @@ struct StackBuilder {
         if let ttl = configuration.timeToLive { settings.timeToLive = UInt8(clamping: ttl) }
         if let most = configuration.icmpErrorsPerSecondMax { settings.icmpErrorsPerSecondMax = most }
         if let most = configuration.socketReceiveBytesMax { settings.socketReceiveBytesMax = most }
+        settings.tcp.take(configuration.tcp)
         settings.membershipLimits.take(configuration.membershipBounds)
         settings.routerDiscovery.makesTemporaryAddresses = configuration.makesTemporaryAddresses
         settings.identifierSecret = identifierSecret(of: configuration.name)
@@ -292,6 +298,27 @@ struct StackBuilder {
     /// FNV-1a.
     private static func hash(_ text: String) -> UInt64 {
         text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}
+
+extension TCPStackSettings {
+    /// Takes over what a file says.
+    mutating func take(_ configuration: TCPConfiguration) {
+        if let most = configuration.connectionsMax { connectionsMax = most }
+        if let most = configuration.listenersMax { listenersMax = most }
+        if let most = configuration.backlogMax { backlogMax = most }
+        if let most = configuration.halfOpenMax { synCache.entriesMax = most }
+        if let most = configuration.timeWaitMax { timeWaitMax = most }
+        closedPorts =
+            switch configuration.closedPorts {
+            case .reset: .reset
+            case .silentToSYN: .silentToSYN
+            case .silent: .silent
+            }
+        guard let congestion = configuration.congestion else { return }
+        // Each name of a file is that of a built-in one.
+        try? congestionControls.setStandard(congestion.rawValue)
+        connection.recovery.congestion = congestionControls.standard
     }
 }
 

@@ -4,6 +4,7 @@ import ChimneyLink
 import ChimneyPrimitives
 import ChimneyRouting
 import ChimneyStack
+import ChimneyTCP
 
 /// What a stack's snapshots look like on the control socket.
 extension InterfaceReport {
@@ -99,14 +100,81 @@ extension SocketReport {
         dropped = snapshot.dropped
     }
 
+    init(_ snapshot: TCPListenerSnapshot, interfaceNames: [UInt32: String]) {
+        self.init(transport: "tcp", local: Self.text(of: snapshot.local, interfaceNames), remote: nil)
+        fib = snapshot.fib
+        listener = TCPListenerReport(
+            waiting: snapshot.waiting, backlogMax: snapshot.backlogMax, accepted: snapshot.accepted,
+            overflows: snapshot.overflows)
+    }
+
+    init(_ snapshot: TCPConnectionSnapshot, interfaceNames: [UInt32: String]) {
+        self.init(
+            transport: "tcp", local: Self.text(of: snapshot.local, interfaceNames),
+            remote: Self.text(of: snapshot.remote, interfaceNames))
+        fib = snapshot.fib
+        connection = TCPConnectionReport(snapshot)
+    }
+
     private static func text(of endpoint: Endpoint, _ interfaceNames: [UInt32: String]) -> String {
         guard let zone = interfaceNames[endpoint.zone] else { return "\(endpoint)" }
         return "[\(endpoint.address)%\(zone)]:\(endpoint.port)"
     }
 }
 
+extension TCPConnectionReport {
+    init(_ snapshot: TCPConnectionSnapshot) {
+        let tcp = snapshot.tcp
+        self.init(
+            number: snapshot.id.number, state: tcp.state.standardName, reasonItIsOpen: snapshot.reasonItIsOpen)
+        hasOwner = snapshot.hasOwner
+        failure = tcp.failure.map { "\($0)" }
+        receiveQueueBytes = tcp.receiveQueueBytes
+        sendQueueBytes = tcp.sendQueueBytes
+        outstandingBytes = tcp.outstandingBytes
+        outOfOrderBytes = tcp.reassemblyBytes
+        peerWindow = tcp.peerWindow
+        receiveWindow = tcp.receiveWindow
+        segmentSize = tcp.segmentSize
+        pathMTU = snapshot.pathMTU
+        congestionControl = snapshot.recovery.algorithm
+        recovery = snapshot.recovery.phase.rawValue
+        congestionWindow = tcp.congestionWindow
+        // A threshold that was never set is beyond every window.
+        slowStartThreshold = tcp.slowStartThreshold < 1 << 30 ? tcp.slowStartThreshold : nil
+        roundTripMilliseconds = tcp.smoothedRoundTrip.map { $0.seconds * 1_000 }
+        roundTripVariationMilliseconds = tcp.roundTripVariation.seconds * 1_000
+        retransmissionTimeoutMilliseconds = tcp.retransmissionTimeout.seconds * 1_000
+        retransmissions = UInt64(snapshot.recoveryCounters.retransmissions)
+        timeouts = UInt64(snapshot.recoveryCounters.timeouts)
+        timers = tcp.timers.map { Timer(kind: $0.kind.rawValue, secondsLeft: max(0, $0.left.seconds)) }
+    }
+}
+
 extension StatisticsReport {
-    init(ledger: Ledger, counters: StackCounters, conservation: Conservation) {
+    private static func counters(of tcp: TCPStackSnapshot) -> [Counter] {
+        let counted = tcp.counters
+        return [
+            Counter("tcpConnections", UInt64(tcp.connections), "TCP connections there are"),
+            Counter("tcpListeners", UInt64(tcp.listeners), "TCP listeners there are"),
+            Counter("tcpHalfOpen", UInt64(tcp.halfOpen), "TCP connections whose handshake is not complete"),
+            Counter("tcpTimeWait", UInt64(tcp.timeWait), "TCP connections in TIME-WAIT"),
+            Counter("tcpTimeWaitEvicted", tcp.timeWaitEvicted, "connections that left TIME-WAIT early, at the bound"),
+            Counter("tcpReassemblyBytes", UInt64(tcp.reassemblyBytes), "bytes of memory for data out of order"),
+            Counter("tcpReceived", counted.received, "TCP segments that passed their checksum"),
+            Counter("tcpSent", counted.sent, "TCP segments sent"),
+            Counter("tcpUnsent", counted.unsent, "TCP segments for which there was no buffer"),
+            Counter("tcpOpened", counted.opened, "TCP connections begun from here"),
+            Counter("tcpAccepted", counted.accepted, "TCP connections that listeners took"),
+            Counter("tcpClosed", counted.closed, "TCP connections that ended"),
+            Counter("tcpFailed", counted.failed, "those of them that failed"),
+            Counter("tcpResetsSent", counted.resetsSent, "RSTs in answer to segments of no connection"),
+            Counter("tcpResetsSuppressed", counted.resetsSuppressed, "RSTs held back by the rate limit"),
+            Counter("tcpChallengesRefused", tcp.challengesRefused, "challenge ACKs held back by their limit"),
+        ]
+    }
+
+    init(ledger: Ledger, counters: StackCounters, tcp: TCPStackSnapshot, conservation: Conservation) {
         self.init(
             ledger: [
                 Counter("received", ledger.received, "packets that drivers handed in"),
@@ -130,7 +198,7 @@ extension StatisticsReport {
                 Counter(
                     "multicastCopiesMissed", counters.multicastCopiesMissed,
                     "copies for further receivers for which there was no buffer"),
-            ],
+            ] + Self.counters(of: tcp),
             held: conservation.heldByLedger, isConserved: conservation.isKept)
     }
 }

@@ -69,12 +69,12 @@ enum ReportText {
 
     static func sockets(_ list: [SocketReport]) -> String {
         var table = TextTable("Proto", "Local", "Remote", "Queued", "Received", "Sent", "Dropped", "FIB")
-        for socket in list {
+        for socket in list where socket.transport == "udp" {
             table.add(
                 socket.transport, socket.local, socket.remote ?? "*", "\(socket.queuedPackets)", "\(socket.received)",
                 "\(socket.sent)", "\(socket.dropped)", "\(socket.fib)")
         }
-        return table.text
+        return table.text + TCPText.table(list)
     }
 
     static func statistics(_ report: StatisticsReport) -> String {

@@ -62,7 +62,10 @@ struct PipeEnd {
 
 extension StackConfiguration {
     static var keys: [String] {
-        ["name", "fibs", "forwarding", "settings", "multicast", "interfaces", "routes", "proxy_arp", "services"]
+        [
+            "name", "fibs", "forwarding", "settings", "multicast", "tcp", "interfaces", "routes", "proxy_arp",
+            "services",
+        ]
     }
 
     init(reading cursor: Cursor, pipes: inout [PipeEnd]) throws(ConfigurationError) {
@@ -72,6 +75,7 @@ extension StackConfiguration {
         forwarding = try fields["forwarding"]?.flag() ?? false
         if let settings = fields["settings"] { try read(settings: settings) }
         if let place = fields["multicast"] { membershipBounds = try MembershipBounds(reading: place) }
+        if let place = fields["tcp"] { tcp = try TCPConfiguration(reading: place) }
         var names = NameRegister("interface")
         for element in try fields.elements("interfaces", max: Self.interfacesMax) {
             let interface = try InterfaceConfiguration(reading: element, fibCount: fibCount)

@@ -38,13 +38,15 @@ public struct StackConfiguration: Hashable, Sendable {
     public var socketReceiveBytesMax: Int?
     /// How much its sockets may join.
     public var membershipBounds = MembershipBounds()
+    /// Bounds, answers, services and the log of TCP.
+    public var tcp = TCPConfiguration()
     /// Its interfaces, in the order of the file; names are unique within the stack.
     public var interfaces: [InterfaceConfiguration] = []
     /// Its routes, in the order of the file.
     public var routes: [RouteConfiguration] = []
     /// Addresses for which it answers ARP requests in the place of others.
     public var proxyARP: [ProxyARPConfiguration] = []
-    /// The services that it offers.
+    /// The services that it offers over UDP; those over TCP are in ``tcp``.
     public var services: [ServiceConfiguration] = []
 
     /// The most interfaces of one stack in a file; a longer list is refused.
@@ -205,20 +207,20 @@ public struct ProxyARPConfiguration: Hashable, Sendable {
     }
 }
 
-/// A service over UDP that a stack offers by itself.
+/// A service over UDP or TCP that a stack offers by itself.
 public struct ServiceConfiguration: Hashable, Sendable {
     /// Which service.
     public var kind: Kind
-    /// The UDP port it listens on.
+    /// The port it listens on.
     public var port: UInt16
 
     /// The services there are.
     public enum Kind: String, CaseIterable, Hashable, Sendable {
-        /// Sends every datagram back (RFC 862).
+        /// Sends back what comes (RFC 862).
         case echo
-        /// Throws every datagram away (RFC 863).
+        /// Throws away what comes (RFC 863).
         case discard
-        /// Answers every datagram with characters (RFC 864).
+        /// Answers every datagram, or every connection without end, with characters (RFC 864).
         case chargen
 
         /// The port that its RFC gives it.

@@ -221,7 +221,7 @@ public struct NeighbourReport: Codable, Hashable, Sendable {
 
 /// A socket.
 public struct SocketReport: Codable, Hashable, Sendable {
-    /// `udp`.
+    /// `udp` or `tcp`.
     public var transport: String
     /// Its own endpoint.
     public var local: String
@@ -239,6 +239,10 @@ public struct SocketReport: Codable, Hashable, Sendable {
     public var sent: UInt64
     /// Datagrams dropped because it was full.
     public var dropped: UInt64
+    /// How it stands, where it takes TCP connections.
+    public var listener: TCPListenerReport?
+    /// How it stands, where it is a TCP connection.
+    public var connection: TCPConnectionReport?
 
     /// A socket that has carried nothing.
     public init(transport: String, local: String, remote: String?) {

@@ -10,7 +10,7 @@ public struct FlowQuery: Sendable, Hashable {
     public var destination: IPAddress
     /// The index of the interface that gives a link-local destination its meaning; 0 for none.
     public var zone: UInt32 = 0
-    /// The IP protocol number; 17 is UDP.
+    /// The IP protocol number; 17 is UDP, 6 is TCP.
     public var ipProtocol: UInt8 = 17
     /// The sender's port; 0 matches any in the record of drops.
     public var sourcePort: UInt16 = 0
@@ -139,6 +139,14 @@ extension VirtualStack {
         case destination.isIPv4 ? 1 : 58:
             guard settings.answersEcho else { return .dropped(.icmpEchoIgnored) }
             return .delivered(to: "icmp")
+        case 6:
+            guard meaning == .unicast else {
+                way.add("socket", "a connection has two ends, and none of them is a group or a broadcast address")
+                return .dropped(.tcpNotUnicast)
+            }
+            let target = endpoint(destination, query.destinationPort, on: port)
+            let peer = endpoint(query.source ?? .v6(.any), query.sourcePort, on: port)
+            return walkTCP(target, from: peer, &way)
         case 17:
             let target = endpoint(destination, query.destinationPort, on: port)
             let peer = endpoint(query.source ?? .v6(.any), query.sourcePort, on: port)

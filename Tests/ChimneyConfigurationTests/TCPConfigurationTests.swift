@@ -1,0 +1,55 @@
+#if YAML
+    import ChimneyConfiguration
+    import Testing
+
+    @Suite struct TCPConfigurationTests {
+        private func reading(_ tcp: String) throws(ConfigurationError) -> TCPConfiguration {
+            try DaemonConfiguration.reading(text: "stacks: [{name: a, tcp: \(tcp)}]", file: "f.yaml").stacks[0].tcp
+        }
+
+        @Test func everyKeyIsRead() throws {
+            let tcp = try reading(
+                """
+                {connections: 10, listeners: 11, backlog: 12, half_open: 13, time_wait: 14, closed_ports: silent_to_syn,
+                 congestion: vegas, log_in_vain: on, log_connections: on, services: {echo: on, chargen: 1900},
+                 service_connections: 15}
+                """)
+            #expect(tcp.connectionsMax == 10 && tcp.listenersMax == 11 && tcp.backlogMax == 12)
+            #expect(tcp.halfOpenMax == 13 && tcp.timeWaitMax == 14 && tcp.serviceConnectionsMax == 15)
+            #expect(tcp.closedPorts == .silentToSYN && tcp.congestion == .vegas)
+            #expect(tcp.logsRefused && tcp.logsConnections)
+            #expect(tcp.services.map(\.port) == [7, 1_900])
+        }
+
+        @Test func whatIsNotSaidStaysAsItIsAndEachLogIsItsOwn() throws {
+            #expect(try reading("{}") == TCPConfiguration())
+            #expect(TCPConfiguration().services.isEmpty && TCPConfiguration().closedPorts == .reset)
+            var only = TCPConfiguration()
+            only.logsRefused = true
+            #expect(try reading("{log_in_vain: on}") == only)
+            only = TCPConfiguration()
+            only.logsConnections = true
+            #expect(try reading("{log_connections: on}") == only)
+            let file = try DaemonConfiguration.reading(text: "stacks: [{name: a, services: [echo]}]", file: "f.yaml")
+            #expect(file.stacks[0].services.count == 1 && file.stacks[0].tcp == TCPConfiguration())
+        }
+
+        @Test func mistakesAreNamedWithTheirPlace() {
+            for (tcp, message) in [
+                ("{closed_ports: open}", "expected one of reset, silent_to_syn, silent, found \"open\""),
+                ("{connections: 0}", "expected an integer from 1 to 16777216, found \"0\""),
+                ("{congestion: best}", "expected one of reno, cubic, dctcp, vegas, found \"best\""),
+                ("{services: {echo: 9, discard: on}}", "echo and discard cannot both have port 9"),
+                ("{log_vain: on}", "log_vain"),
+            ] {
+                do throws(ConfigurationError) {
+                    _ = try reading(tcp)
+                    Issue.record("\(tcp) was read")
+                } catch {
+                    #expect("\(error)".contains(message), "\(error)")
+                    #expect("\(error)".contains("stacks[0].tcp"), "\(error)")
+                }
+            }
+        }
+    }
+#endif
