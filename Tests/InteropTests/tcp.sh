@@ -6,15 +6,17 @@ tcp_bed() {
     local six=
     [ "$2" = 4 ] || six=6
     echo "== TCP over $1, IPv$2"
-    local offloads faults
-    for offloads in auto off; do
+    # A cable inside one machine carries open checksums, which a packet socket must at least be told of.
+    local offloads faults least=off
+    [ "$1" = tap ] || least=checksum
+    for offloads in auto "$least"; do
         tcp_host "$1" "tcp-$1$six-$offloads" "$2" "offloads: $offloads" || return 0
         tcp_checks "tcp-$1$six-$offloads" "$mebibytes"
         stop_chimney "tcp-$1$six-$offloads"
     done
     # A line that loses one frame of a hundred and lets others be overtaken, in both directions.
     faults="faults: {loss: 0.01, reorder: 0.02, duplicate: 0.005, seed: 7}"
-    tcp_host "$1" "tcp-$1$six-bad" "$2" "offloads: off" "$faults" || return 0
+    tcp_host "$1" "tcp-$1$six-bad" "$2" "offloads: $least" "$faults" || return 0
     check "tcp-$1$six-bad: $bad_mebibytes MiB each way over a bad line, contents hashed" 300 \
         within "tcp-$1$six-bad-k" python3 "$here/tcp.py" echo "$ours" 7 "$bad_mebibytes"
     check "tcp-$1$six-bad: half-close" 30 within "tcp-$1$six-bad-k" python3 "$here/tcp.py" halfclose "$ours" 7
