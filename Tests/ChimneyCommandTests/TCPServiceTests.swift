@@ -1,4 +1,5 @@
 #if YAML && Tools && os(Linux)
+    import ArgumentParser
     import ChimneyConfiguration
     import ChimneyControl
     import ChimneyPrimitives

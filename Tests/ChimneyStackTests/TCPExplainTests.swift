@@ -102,6 +102,4 @@ import Testing
 
 extension Segment {
     fileprivate func leftPort(_ id: TCPConnectionID) -> UInt16? { left.localEndpoint(id)?.port }
-    fileprivate func leftSnapshot(_ id: TCPConnectionID) -> TCPConnectionSnapshot? { left.snapshot(id, at: now) }
-    fileprivate func rightSnapshot(_ id: TCPConnectionID) -> TCPConnectionSnapshot? { right.snapshot(id, at: now) }
 }

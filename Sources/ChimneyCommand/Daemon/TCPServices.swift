@@ -11,6 +11,7 @@ import ChimneyTCP
 final class TCPService: SocketListener {
     private let listener: TCPListenerID
     private let kind: ServiceConfiguration.Kind
+    /// The most connections at a time; further ones wait to be accepted.
     private let connectionsMax: Int
     private unowned let cell: StackCell
     /// What chargen sends over and over: 95 lines that each begin one character further (RFC 864).
