@@ -37,7 +37,7 @@ extension TCPConnection {
             recovery.acknowledgedCalmly(upTo: segment.ack, at: now)
             freed(upTo: segment.ack, at: now, output: &output)
         }
-        let window = Int32(segment.window) << Int32(marks.contains(.scaled) ? snd.shift : 0)
+        let window = Int32(segment.window) &<< Int32(marks.contains(.scaled) ? snd.shift : 0)
         if snd.wl1 < segment.sequence || (snd.wl1 == segment.sequence && snd.wl2 <= segment.ack) {
             if window != snd.wnd || probeDue != .never || probesSent != 0 {
                 windowArrived(window, sequence: segment.sequence, ack: segment.ack)

@@ -7,8 +7,8 @@ extension TCPConnection {
     /// The most bytes we hold for the reader.
     @inline(__always)
     var receiveMax: Int {
-        let most = sharedSettings.value.receiveBufferMax >> Int(rcv.doublingsLeft)
-        return min(most, marks.contains(.scaled) ? 65_535 << Int(rcv.shift) : 65_535)
+        let most = sharedSettings.value.receiveBufferMax &>> Int(rcv.doublingsLeft)
+        return min(most, marks.contains(.scaled) ? 65_535 &<< Int(rcv.shift) : 65_535)
     }
 
     /// How much the peer may send beyond `rcv.nxt`.
@@ -24,9 +24,9 @@ extension TCPConnection {
         if target - rcv.edge >= min(most / 2, segmentSize) { rcv.edge = target }
         let shift = marks.contains(.scaled) ? Int(rcv.shift) : 0
         // Rounded up, so that the edge does not move back by the bits that are shifted out.
-        let field = min(65_535, (receiveWindow + (1 << shift) - 1) >> shift)
-        rcv.edge = SequenceNumber.later(rcv.edge, rcv.nxt + field << shift)
-        return UInt16(field)
+        let field = min(65_535, (receiveWindow &+ (1 &<< shift) &- 1) &>> shift)
+        rcv.edge = SequenceNumber.later(rcv.edge, rcv.nxt + field &<< shift)
+        return UInt16(truncatingIfNeeded: field)
     }
 
     /// The reader made room: the peer is told when the window is at least doubled by it, from half the buffer down.
