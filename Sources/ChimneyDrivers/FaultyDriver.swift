@@ -30,6 +30,9 @@ public struct FaultCounters: Hashable, Sendable {
     public internal(set) var duplicated: UInt64 = 0
     /// Frames that others overtook.
     public internal(set) var reordered: UInt64 = 0
+
+    /// None did.
+    public init() {}
 }
 
 /// A device behind a bad line: frames in both directions are lost, doubled and overtaken by chance.
