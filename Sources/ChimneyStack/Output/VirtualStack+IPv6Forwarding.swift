@@ -42,7 +42,9 @@ extension VirtualStack {
         }
         packet.store8(fields.hopLimit &- 1, at: 7)
         ledger.forwarded &+= 1
-        sendIPv6(packet, by: path, mtu: ports[path.port].mtu)
+        guard !path.isLocal else { return loopBack(packet, by: path.port) }
+        if packet.metadata.segmentSize != 0 { return sendLarge(packet, by: path, mtu: ports[path.port].mtu) }
+        sendToLink(packet, by: path)
     }
 
     /// The same number for every packet of a flow, so that equal routes keep its order.
