@@ -184,6 +184,24 @@ let package = Package(
     ]
 )
 
+// The C API's functions are checked against their header, which compilers before 6.3 do not do.
+#if compiler(>=6.3)
+    package.products.append(.library(name: "chimneyc", type: .dynamic, targets: ["ChimneyC"]))
+    package.targets += [
+        .target(name: "CChimney"),
+        .target(
+            name: "ChimneyC",
+            dependencies: [
+                "CChimney", "ChimneyLink", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack", "ChimneyTCP",
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "CAPITests", dependencies: ["CChimney"], path: "Tests/CAPITests", exclude: ["main.c"]),
+        .testTarget(
+            name: "ChimneyCTests", dependencies: ["CAPITests", "ChimneyC"], swiftSettings: settings),
+    ]
+#endif
+
 // The plugin is fetched only by `make docs`, so that building the package does without it.
 if Context.environment["CHIMNEY_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0"))

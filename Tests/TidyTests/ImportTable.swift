@@ -27,6 +27,8 @@ enum ImportTable {
         "ChimneyRuntime": Set(runtime),
         "ChimneyDrivers": Set(runtime + ["ChimneyRuntime"]),
         "ChimneySockets": Set(runtime + ["ChimneyRuntime"]),
+        // The caller drives it, so it too does without the runtime.
+        "ChimneyC": Set(stack + ["ChimneyStack", "CChimney"] + platform),
         "ChimneyNIO": Set(
             runtime + [
                 "ChimneyRuntime", "ChimneySockets", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers",

@@ -17,6 +17,8 @@ struct TCPWay: BitwiseCopyable {
     var flowLabel: UInt32 = 0
     var mtu: UInt16 = 0
     var hopLimit: UInt8 = 0
+    /// The hop limit that the connection's owner asked for; 0 for the stack's.
+    var hopLimitAsked: UInt8 = 0
     /// DSCP and ECN; the latter is the segment's.
     var typeOfService: UInt8 = 0
     var isIPv6 = false
@@ -30,6 +32,18 @@ struct TCPWay: BitwiseCopyable {
 
     /// What the headers leave of the MTU.
     var segmentSize: Int { Int(mtu) - headerByteCount }
+
+    /// Takes over what the connection's owner asked for.
+    mutating func take(_ marks: TCPPacketMarks) {
+        typeOfService = marks.typeOfService & 0xFC
+        hopLimitAsked = marks.hopLimit ?? 0
+        if let asked = marks.hopLimit { hopLimit = max(1, asked) }
+    }
+
+    /// What the connection's owner asked for.
+    var marks: TCPPacketMarks {
+        TCPPacketMarks(typeOfService: typeOfService, hopLimit: hopLimitAsked == 0 ? nil : hopLimitAsked)
+    }
 
     var ipv4Output: OutputPath<IPv4Address> {
         OutputPath(

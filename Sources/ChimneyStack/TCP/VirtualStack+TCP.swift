@@ -13,19 +13,21 @@ extension VirtualStack {
     ///   - peer: an address of a host, and a port.
     ///   - source: the address and port to open it from; 0.0.0.0, `::` and port 0 leave it to the stack (RFC 6724, RFC 6056).
     ///   - settings: how it behaves; `nil` for the stack's ``TCPStackSettings/connection``.
+    ///   - marks: what its packets carry, from the SYN on.
     ///   - fib: the routing table.
     ///   - now: the time.
     /// - Returns: the connection, which is open once its ``state(of:)`` says so.
     /// - Throws: ``ConnectError``; nothing was sent.
     public mutating func connectTCP(
-        to peer: Endpoint, from source: Endpoint = .any, settings: TCPSettings? = nil, fib: Int = 0, at now: Instant
+        to peer: Endpoint, from source: Endpoint = .any, settings: TCPSettings? = nil,
+        marks: TCPPacketMarks = TCPPacketMarks(), fib: Int = 0, at now: Instant
     ) throws(ConnectError) -> TCPConnectionID {
         beginRound(at: now)
         guard fib >= 0, fib < self.settings.fibCount else {
             throw .noSuchFIB(fib: fib, count: self.settings.fibCount)
         }
         let flow = try self.flow(to: peer, from: source, fib: UInt16(fib))
-        let way: TCPWay
+        var way: TCPWay
         do {
             way = try findWay(flow, fib: UInt16(fib))
         } catch {
@@ -34,6 +36,7 @@ extension VirtualStack {
             case .interfaceDown: throw .interfaceDown
             }
         }
+        way.take(marks)
         let shared = settings.map { SharedTCPSettings($0) } ?? tcp.standard
         var connection = TCPConnection(
             settings: shared, path: path(of: flow, fib: UInt16(fib), along: way),

@@ -54,7 +54,7 @@ extension VirtualStack {
         let before = tcp.links[id].way
         guard let way = try? findWay(tcp.links[id].flow, fib: tcp.links[id].fib) else { return }
         tcp.links[id].way = way
-        tcp.links[id].way.typeOfService = before.typeOfService
+        tcp.links[id].way.take(before.marks)
         if way.mtu != before.mtu { tcp.links[id].connection.pathChanged(size: way.segmentSize, at: now) }
     }
 

@@ -53,6 +53,14 @@ package struct ReceiveQueue: ~Copyable {
         return done
     }
 
+    /// Copies bytes until `target` is full or nothing is left, and leaves them where they are.
+    ///
+    /// - Returns: how many bytes were copied.
+    /// - Complexity: O(n) in the bytes and the packets that hold them.
+    package borrowing func peek(into target: inout MutableRawSpan) -> Int {
+        packets.copyBytes(into: &target, from: readOfFirst)
+    }
+
     /// Moves packets to a reader, whole, until it has at least `bytes` or nothing is left.
     ///
     /// - Returns: how many bytes were read.
