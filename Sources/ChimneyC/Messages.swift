@@ -73,7 +73,8 @@ extension CallerStack {
         // A look shows the same bytes again and so fills one buffer alone.
         var done = 0
         var toSkip = start
-        for unsafebuffer in unsafe buffers {
+        for index in unsafe buffers.indices {
+            let buffer = unsafe buffers[index]
             guard toSkip < buffer.count else {
                 toSkip -= buffer.count
                 continue
@@ -107,7 +108,8 @@ extension CallerStack {
         _ datagram: borrowing Datagram, into buffers: [UnsafeMutableRawBufferPointer], flags: Int32
     ) -> Receipt {
         var done = 0
-        for unsafebuffer in unsafe buffers {
+        for index in unsafe buffers.indices {
+            let buffer = unsafe buffers[index]
             let count = min(buffer.count, datagram.count - done)
             guard count > 0 else { continue }
             let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
@@ -174,7 +176,8 @@ extension CallerStack {
         descriptor.holdsMore = hasMore || (descriptor.holdsMore && holds)
         var done = 0
         var refusal: Errno?
-        for unsafebuffer in unsafe buffers {
+        for index in unsafe buffers.indices {
+            let buffer = unsafe buffers[index]
             do throws(Errno) {
                 let count = try unsafe write(descriptor, id, buffer, flags: flags)
                 done += count
@@ -247,7 +250,7 @@ extension CallerStack {
         guard total <= 65_535 else { throw Errno(EMSGSIZE) }
         var payload: [UInt8] = []
         payload.reserveCapacity(total)
-        for unsafebuffer in unsafe buffers { unsafe payload.append(contentsOf: buffer) }
+        for index in unsafe buffers.indices { unsafe payload.append(contentsOf: buffers[index]) }
         do throws(SendError) {
             try unsafe stack.send(id, payload.span.bytes, to: destination, at: now)
         } catch { throw Errno(error.errorName) }
