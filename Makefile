@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs mutate clean
+.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs mutate capi clean
 
 SEED ?= 42
 FUZZ_SECONDS ?= 30
@@ -51,6 +51,10 @@ docs: ## build the DocC pages into out/docs
 mutate: ## break each line of Tests/mutations.tsv and see a test fail
 	@scripts/need swift
 	@scripts/mutate
+
+capi: ## the C API as a shared library, with its header and runtime, into out/capi
+	@scripts/need swift build-essential
+	@scripts/capi release
 
 clean: ## remove what the other targets left
 	rm -rf .build .build-* out
