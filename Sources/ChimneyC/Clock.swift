@@ -3,6 +3,8 @@ import ChimneyPrimitives
 import ChimneyStack
 import Glibc
 
+// Invariant: the system writes one `timespec` of ours; handles are what `call` says of them.
+
 /// What tells a stack the time.
 struct StackClock {
     /// Whether it is the system's.

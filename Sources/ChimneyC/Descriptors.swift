@@ -4,6 +4,9 @@ import ChimneyStack
 import ChimneyTCP
 import Glibc
 
+// Invariant: an ioctl's pointer is to an `int` of the caller's, there for as long as the call takes and looked at only when it is
+// not null; handles are what `call` says of them.
+
 /// One open socket: what it is in the stack, and what was set on it.
 final class Descriptor {
     /// What a socket of the caller's is in the stack.

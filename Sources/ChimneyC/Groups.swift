@@ -4,6 +4,8 @@ import ChimneyStack
 import Glibc
 
 // The options by which a UDP socket joins and leaves groups, in the shapes of RFC 1112, RFC 3493 and RFC 3678.
+//
+// Invariant: an option's bytes are read by `Memory.load` alone, which looks at their number first.
 
 extension CallerStack {
     /// `struct group_req` and `struct group_source_req`: an interface, a group, and a source.

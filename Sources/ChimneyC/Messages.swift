@@ -5,6 +5,9 @@ import ChimneyTCP
 import Glibc
 
 // Bytes and datagrams in and out.
+//
+// Invariant: a buffer is memory of the caller's that `Memory` took over, there for as long as the call takes, also while it waits;
+// what is copied fits, since every count is bounded by the buffer's own. A message is looked at only when it is not null.
 
 /// What a receive call found.
 struct Receipt {

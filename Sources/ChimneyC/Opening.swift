@@ -5,6 +5,8 @@ import ChimneyTCP
 import Glibc
 
 // Between socket and close: bind, listen, accept, connect, shutdown, and which ends a socket has.
+//
+// Invariant: addresses are read and written by `SocketAddress` alone; handles are what `call` says of them.
 
 extension CallerStack {
     // MARK: - Bind and listen

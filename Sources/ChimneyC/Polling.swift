@@ -4,6 +4,8 @@ import ChimneyStack
 import ChimneyTCP
 import Glibc
 
+// Invariant: the entries are as many as the caller says, there for as long as the call takes, also while it waits.
+
 /// What poll tells of a socket, by Linux's numbers.
 struct PollEvents: OptionSet {
     let rawValue: Int16

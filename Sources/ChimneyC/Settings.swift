@@ -4,6 +4,8 @@ import ChimneyTCP
 import Glibc
 
 // Numbers for all sockets that are made from now on, by the names of Linux's sysctl.
+//
+// Invariant: a name is a string of C's, and where a number goes is one; both are looked at only when they are not null.
 
 /// A number that may be set for a stack: where it is, and what it may be.
 private struct NamedSetting {

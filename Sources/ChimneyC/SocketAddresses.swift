@@ -2,6 +2,9 @@ import CChimney
 import ChimneyPrimitives
 import Glibc
 
+// Invariant: an address is as many bytes as the caller says, read by `Memory.load`, which looks at their number first, and
+// written by `Memory.store`, which writes no more than there is room for.
+
 /// The family of a socket.
 enum Family {
     case ipv4, ipv6

@@ -4,6 +4,8 @@ import ChimneyStack
 import ChimneyTCP
 
 // What TCP_INFO tells.
+//
+// Invariant: the structure is numbers alone, without gaps, so that its bytes are all set.
 
 extension CallerStack {
     func info(_ descriptor: Descriptor) -> [UInt8] {

@@ -5,6 +5,9 @@ import ChimneyRouting
 import ChimneyStack
 import Glibc
 
+// Invariant: a packet's memory is the caller's, taken over by `Memory` and there for as long as the call takes; packets are copied
+// in and out, never shared with it. Addresses are read by `SocketAddress` alone.
+
 /// An interface whose packets the caller carries: those it sent and the caller did not take yet.
 final class Wire {
     let index: InterfaceIndex
@@ -15,7 +18,7 @@ final class Wire {
 }
 
 extension CallerStack {
-    /// The most packets of a wire that wait to be taken; more wait in the interface's queue.
+    /// While so many packets of a wire wait to be taken, its interface's queue is left as it is, and drops at its own bound.
     static var wirePacketsMax: Int { Int(CHIMNEY_WIRE_PACKETS_MAX) }
 
     func wire(_ interface: Int32) throws(Errno) -> Wire {

@@ -100,7 +100,7 @@ int chimney_remove_route(
 
 /* -- Wires ---------------------------------------------------------------------------------------------------------- */
 
-/* The most packets of an interface that wait to be taken; more wait in its transmit queue, which drops at its own bound. */
+/* While so many packets wait to be taken, no more leave the interface's transmit queue, which drops at its own bound. */
 #define CHIMNEY_WIRE_PACKETS_MAX 4096
 
 /*

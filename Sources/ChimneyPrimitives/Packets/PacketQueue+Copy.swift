@@ -10,7 +10,7 @@ extension PacketQueue {
         var current = unsafe head
         while copied < room, let slot = unsafe current {
             unsafe current = slot.pointee.next
-            // The queue goes on holding the slot: the packet made to show it ends without releasing it.
+            // Invariant: the queue goes on holding the slot: the packet made to show it ends without releasing it.
             let packet = unsafe Packet(slot: slot)
             let total = packet.totalCount
             if toSkip < total {
