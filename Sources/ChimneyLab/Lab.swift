@@ -29,6 +29,8 @@ public final class Lab {
     public internal(set) var links: [LabLink] = []
     /// The UDP flows, in the order they were added.
     public internal(set) var flows: [FlowRecord] = []
+    /// The TCP streams, in the order they were added.
+    public internal(set) var streams: [StreamRecord] = []
     /// The pings, in the order they were added.
     public internal(set) var pings: [PingRecord] = []
     /// The receivers of groups, in the order they were added.
@@ -49,6 +51,9 @@ public final class Lab {
     var hash = TraceHash()
     var eventCount: UInt64 = 0
     var captures: [LabCapture] = []
+    /// What ``settle(_:)`` goes through; kept for its memory.
+    var connectionNews: [TCPConnectionID] = []
+    var listenerNews: [TCPListenerID] = []
     let limits: LabLimits
 
     /// A lab without nodes.
@@ -79,7 +84,7 @@ public struct LabLimits: Sendable, Hashable {
     public var packetsMax = 262_144
     /// The most packets beyond 2 KiB that all queues and links hold together.
     public var largePacketsMax = 4_096
-    /// The most flows, pings and receivers of groups.
+    /// The most flows, streams, pings and receivers of groups.
     public var flowsMax = 65_536
     /// The most scheduled actions.
     public var actionsMax = 65_536

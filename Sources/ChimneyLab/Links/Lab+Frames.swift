@@ -67,6 +67,15 @@ extension Lab {
         if link.draws(faults.loss) { return lose(on: link, .lost) }
         guard let departure = port.departure(of: frame.count, at: now) else { return lose(on: link, .queueFull) }
         var frame = frame
+        if departure.isMarked, frame.canBeMarked {
+            if !frame.isWritable {
+                guard let copy = frame.clone(pool: pool) else { return lose(on: link, .noBuffer) }
+                frame = copy
+                frame.metadata = PacketMetadata()
+            }
+            frame.markCongestion()
+            link.counters.marked += 1
+        }
         if link.draws(faults.corruption) {
             guard setBits(of: &frame, atMost: faults.corruptedBitsMax, on: link) else {
                 return lose(on: link, .noBuffer)
@@ -75,7 +84,7 @@ extension Lab {
             link.noteDisturbance(at: now)
         }
         let heldBack = link.counters.reordered
-        let arrival = port.arrival(after: departure)
+        let arrival = port.arrival(after: departure.at)
         if link.counters.reordered > heldBack { link.noteDisturbance(at: arrival) }
         if link.draws(faults.duplication), var copy = frame.clone(pool: pool) {
             copy.metadata = PacketMetadata()

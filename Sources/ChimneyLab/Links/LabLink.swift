@@ -92,6 +92,16 @@ public final class LabLink {
     /// How many link addresses a switch knows.
     public var learnedCount: Int { table.count }
 
+    /// How long frames to a node waited until the direction to it was free; nothing where the link has no rate.
+    public func waits(toward node: LabNode) -> DelayHistogram {
+        ports.first { $0.end.name == node.name }?.waits ?? DelayHistogram()
+    }
+
+    /// The most frames to a node that ever waited at a time.
+    public func longestQueue(toward node: LabNode) -> Int {
+        ports.first { $0.end.name == node.name }?.longestQueue ?? 0
+    }
+
     /// A frame was or will be other than as sent at this time.
     func noteDisturbance(at time: Instant) { disturbedAt = max(disturbedAt, time) }
 
@@ -149,10 +159,17 @@ final class LinkPort {
         queuedBytes = 0
     }
 
-    /// Takes a place in the direction's queue; nil when it is full, otherwise when the frame has left.
-    func departure(of byteCount: Int, at now: Instant) -> Instant? {
+    /// How long frames waited until the direction was free for them.
+    private(set) var waits = DelayHistogram()
+    /// The most frames that ever waited.
+    private(set) var longestQueue = 0
+
+    /// Takes a place in the direction's queue.
+    ///
+    /// - Returns: nil when it is full; otherwise when the frame has left, and whether the queue is so long that it is marked.
+    func departure(of byteCount: Int, at now: Instant) -> (at: Instant, isMarked: Bool)? {
         let duration = settings.serialisation(of: byteCount)
-        guard duration > .zero else { return now }
+        guard duration > .zero else { return (now, false) }
         while firstDeparture < departures.count, departures[firstDeparture].at <= now {
             queuedBytes -= departures[firstDeparture].byteCount
             firstDeparture += 1
@@ -163,10 +180,13 @@ final class LinkPort {
         }
         let waiting = departures.count - firstDeparture
         guard waiting < settings.queuePacketsMax, queuedBytes + byteCount <= settings.queueBytesMax else { return nil }
-        busyUntil = max(busyUntil, now) + duration
+        let begin = max(busyUntil, now)
+        waits.add(begin - now)
+        longestQueue = max(longestQueue, waiting + 1)
+        busyUntil = begin + duration
         departures.append((busyUntil, byteCount))
         queuedBytes += byteCount
-        return busyUntil
+        return (busyUntil, settings.markPackets.map { waiting >= $0 } ?? false)
     }
 
     /// When a frame that left at a time arrives: never before the one sent before it, unless it is held back.

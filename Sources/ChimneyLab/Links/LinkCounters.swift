@@ -46,6 +46,8 @@ public struct LinkCounters: Sendable, Hashable {
     public internal(set) var corrupted: UInt64 = 0
     /// Frames that the reordering fault held back.
     public internal(set) var reordered: UInt64 = 0
+    /// Frames that a long queue put a congestion mark on.
+    public internal(set) var marked: UInt64 = 0
     /// Frames under way.
     public internal(set) var inFlight: UInt64 = 0
     private var drops = [UInt64](repeating: 0, count: LinkDropReason.allCases.count)

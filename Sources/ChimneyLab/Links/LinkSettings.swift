@@ -14,13 +14,17 @@ public struct LinkSettings: Hashable, Sendable {
     public var queuePacketsMax: Int
     /// The most bytes that wait for the direction to be free; a frame that exceeds them is dropped.
     public var queueBytesMax: Int
+    /// At this many frames that wait, a further one that can carry a congestion mark gets it (RFC 3168 §5, RFC 8257 §3.1); nil
+    /// for never. Those that cannot carry one wait until the queue is full.
+    public var markPackets: Int?
     /// The largest payload of a frame; a frame with more than this and its 14-byte header is dropped.
     public var mtu: Int
 
     /// A link without a rate, of 1,500 bytes and with queues of 1,000 frames.
     public init(
         bitsPerSecond: UInt64? = nil, delay: TimeSpan = .microseconds(10), jitter: TimeSpan = .zero,
-        queuePacketsMax: Int = 1_000, queueBytesMax: Int = 16 << 20, mtu: Int = 1_500
+        queuePacketsMax: Int = 1_000, queueBytesMax: Int = 16 << 20, mtu: Int = 1_500,
+        markPackets: Int? = nil
     ) {
         self.bitsPerSecond = bitsPerSecond
         self.delay = delay
@@ -28,6 +32,7 @@ public struct LinkSettings: Hashable, Sendable {
         self.queuePacketsMax = queuePacketsMax
         self.queueBytesMax = queueBytesMax
         self.mtu = mtu
+        self.markPackets = markPackets
     }
 
     /// How long a frame occupies the direction.

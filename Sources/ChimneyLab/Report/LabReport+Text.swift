@@ -15,6 +15,17 @@ extension LabReport {
                 ] + Self.cells(flow.delays)
             }, leftColumns: 4, rowsMax: rowsMax)
         out += Self.table(
+            ["tcp", "from", "to", "mode", "congestion", "outcome", "sent", "received", "damaged", "Mbit/s", "seconds"]
+                + ["again", "timeouts", "marks", "rtt ms", "p99", "max"],
+            streams.map { stream in
+                [
+                    stream.name, stream.from, Self.target(stream.to, stream.address), stream.mode, stream.congestion,
+                    stream.outcome, "\(stream.written)", "\(stream.received)", "\(stream.damaged)",
+                    Self.decimal(stream.goodput / 1e6), stream.completionSeconds.map(Self.decimal) ?? "-",
+                    "\(stream.retransmissions)", "\(stream.timeouts)", "\(stream.congestionMarks)",
+                ] + Self.cells(stream.roundTrips).dropFirst()
+            }, leftColumns: 6, rowsMax: rowsMax)
+        out += Self.table(
             ["ping", "from", "to", "sent", "answered", "twice", "errors", "min ms", "median", "p99", "max"],
             pings.map { ping in
                 [
@@ -40,11 +51,11 @@ extension LabReport {
                 ]
             }, leftColumns: 7, rowsMax: rowsMax)
         out += Self.table(
-            ["link", "sent", "delivered", "copied", "twice", "held back", "damaged", "in flight", "dropped"],
+            ["link", "sent", "delivered", "copied", "twice", "held back", "damaged", "marked", "in flight", "dropped"],
             links.map { link in
                 [
                     link.name, "\(link.sent)", "\(link.delivered)", "\(link.replicated)", "\(link.duplicated)",
-                    "\(link.reordered)", "\(link.corrupted)", "\(link.inFlight)", Self.cell(link.drops),
+                    "\(link.reordered)", "\(link.corrupted)", "\(link.marked)", "\(link.inFlight)", Self.cell(link.drops),
                 ]
             }, leftColumns: 1, rowsMax: rowsMax)
         out += Self.table(
@@ -61,7 +72,7 @@ extension LabReport {
         if !journal.isEmpty { out += "\n" }
         if violations.isEmpty {
             let groups = receivers.isEmpty && believed.isEmpty ? "" : ", groups"
-            out += "checks: conservation, bounds, no duplicates, integrity\(groups): all kept\n"
+            out += "checks: conservation, bounds, no duplicates, integrity, streams\(groups): all kept\n"
         } else {
             out += "checks: \(violations.count) VIOLATIONS\n" + violations.map { "  \($0)\n" }.joined()
         }

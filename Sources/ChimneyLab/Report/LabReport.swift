@@ -21,6 +21,8 @@ public struct LabReport: Hashable, Sendable, Codable {
     public var links: [Link]
     /// The flows, in the order they were added.
     public var flows: [Flow]
+    /// The TCP streams, in the order they were added.
+    public var streams: [Stream]
     /// The pings, in the order they were added.
     public var pings: [Ping]
     /// What receivers of groups got, receiver by receiver and flow by flow.
@@ -80,6 +82,8 @@ public struct LabReport: Hashable, Sendable, Codable {
         public var corrupted: UInt64
         /// Frames held back by the reordering fault.
         public var reordered: UInt64
+        /// Frames that a long queue put a congestion mark on.
+        public var marked: UInt64
         /// Frames under way.
         public var inFlight: UInt64
         /// Frames dropped, by reason.
@@ -177,7 +181,7 @@ extension Lab {
             name: name, seed: seed, virtualSeconds: Double(now.nanoseconds) / 1e9,
             traceHash: String(repeating: "0", count: 16 - digits.count) + digits, events: eventsHandled,
             nodes: nodes.map(LabReport.Node.init), links: links.map(LabReport.Link.init),
-            flows: flows.map(LabReport.Flow.init), pings: pings.map(LabReport.Ping.init),
+            flows: flows.map(LabReport.Flow.init), streams: streams.map(LabReport.Stream.init), pings: pings.map(LabReport.Ping.init),
             receivers: receiverRows, believed: believedRows, journal: journal.map(LabReport.Action.init),
             violations: check(checks).map(\.description))
     }
@@ -203,7 +207,8 @@ extension LabReport.Link {
         self.init(
             name: link.name, kind: link.kind, sent: counters.sent, sentBytes: counters.sentBytes,
             replicated: counters.replicated, duplicated: counters.duplicated, delivered: counters.delivered,
-            corrupted: counters.corrupted, reordered: counters.reordered, inFlight: counters.inFlight, drops: drops)
+            corrupted: counters.corrupted, reordered: counters.reordered, marked: counters.marked,
+            inFlight: counters.inFlight, drops: drops)
     }
 }
 

@@ -84,7 +84,8 @@ extension Lab {
                 applications[position].application.framesArrived(on: node, at: now)
                 reschedule(position)
             }
-            guard node.stack.hasAnnounced else { break }
+            guard node.stack.hasAnnounced || node.stack.hasTCPNews else { break }
+            if node.stack.hasTCPNews { tellTCPNews(of: node) }
             for socket in node.stack.takeAnnounced() {
                 guard let position = node.readers[socket] else { continue }
                 applications[position].application.becameReadable(socket, on: node, at: now)
@@ -98,6 +99,22 @@ extension Lab {
         guard due < node.scheduledDeadline else { return }
         node.scheduledDeadline = due
         events.schedule(.stackTimer, at: due, target: node.index)
+    }
+
+    /// Listeners come first: what a new connection brought along is read by whoever accepts it.
+    private func tellTCPNews(of node: LabNode) {
+        node.stack.takeAnnouncedListeners(into: &listenerNews)
+        for listener in listenerNews {
+            guard let position = node.listenerReaders[listener] else { continue }
+            applications[position].application.listenerHasConnections(listener, on: node, at: now)
+            reschedule(position)
+        }
+        node.stack.takeAnnouncedConnections(into: &connectionNews)
+        for connection in connectionNews {
+            guard let position = node.connectionReaders[connection] else { continue }
+            applications[position].application.connectionHasNews(connection, on: node, at: now)
+            reschedule(position)
+        }
     }
 
     private func takeTransmit(of node: LabNode) {

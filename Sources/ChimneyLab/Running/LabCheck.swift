@@ -22,11 +22,13 @@ public struct LabChecks: OptionSet, Sendable, Hashable {
     /// What queriers believe is what the hosts of their link want, once nothing was lost and nothing changed there for
     /// ``QuerierSettings/settlingTime``.
     public static var groupConvergence: Self { Self(rawValue: 32) }
+    /// TCP streams bring the bytes that were sent, in order, and end in good order only with all of them.
+    public static var streamDelivery: Self { Self(rawValue: 64) }
     /// Every check.
     public static var all: Self {
         [
             .conservation, .tablesWithinBounds, .noDuplicateDelivery, .payloadIntegrity, .groupDelivery,
-            .groupConvergence,
+            .groupConvergence, .streamDelivery,
         ]
     }
 }
@@ -52,6 +54,7 @@ extension Lab {
         if checks.contains(.payloadIntegrity) { checkIntegrity(&violations) }
         if checks.contains(.groupDelivery) { checkGroupDelivery(&violations) }
         if checks.contains(.groupConvergence) { checkGroupConvergence(&violations) }
+        if checks.contains(.streamDelivery) { checkStreams(&violations) }
         return violations
     }
 
@@ -101,6 +104,7 @@ extension Lab {
                 let finding = "\(socket.queuedPackets) datagrams wait on \(socket.local)"
                 violations.append(.init(place: "node \(node.name)", finding: finding))
             }
+            checkTCPBounds(of: node, &violations)
         }
     }
 

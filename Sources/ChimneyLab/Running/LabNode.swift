@@ -14,6 +14,12 @@ public final class LabNode {
     var portOfInterface: [LinkPort?] = []
     /// Which application reads a socket.
     var readers: [SocketID: Int] = [:]
+    /// Which application has a TCP connection.
+    var connectionReaders: [TCPConnectionID: Int] = [:]
+    /// Which application has a TCP listener.
+    var listenerReaders: [TCPListenerID: Int] = [:]
+    /// The services that take streams, by their port.
+    var streamServers: [UInt16: StreamServer] = [:]
     /// The applications that look for echo answers whenever frames have arrived.
     var echoReaders: [Int] = []
     /// The deadline for which an event is scheduled.

@@ -23,7 +23,8 @@ extension LabTopology {
     ) throws(ConfigurationError) -> Self {
         let top = try Cursor(text: text, file: file, limits: limits)
         let fields = try top.fields([
-            "lab", "seed", "duration", "routes", "links", "hosts", "routers", "queriers", "flows", "pings", "events",
+            "lab", "seed", "duration", "routes", "links", "hosts", "routers", "queriers", "flows", "tcp", "pings",
+            "events",
         ])
         var reader = TopologyReader(topology: Self(name: try fields.required("lab").name()))
         reader.topology.seed = UInt64(try fields["seed"]?.integer(in: 0...Int.max) ?? 1)
@@ -43,6 +44,7 @@ extension LabTopology {
         try reader.checkSources()
         for element in try fields.elements("queriers", max: elementsMax) { try reader.readQuerier(element) }
         for element in try fields.elements("flows", max: elementsMax) { try reader.readFlow(element) }
+        for element in try fields.elements("tcp", max: elementsMax) { try reader.readStream(element) }
         for element in try fields.elements("pings", max: elementsMax) { try reader.readPing(element) }
         for element in try fields.elements("events", max: elementsMax) { try reader.readEvent(element) }
         return reader.topology
@@ -60,7 +62,7 @@ struct TopologyReader {
     var receiverNames = NameRegister("receiver")
     /// Names of nodes that stand where a source is expected, which may be described further down.
     var sourceNames: [(name: String, place: Cursor)] = []
-    private var trafficNames = NameRegister("flow or ping")
+    var trafficNames = NameRegister("flow or ping")
     private var addresses = NameRegister("address")
     var interfaceNames: [String: NameRegister] = [:]
     private var portCounts: [String: Int] = [:]
@@ -93,8 +95,9 @@ struct TopologyReader {
         if let place = fields["jitter"] { settings.jitter = try place.timeSpan(max: .seconds(3_600)) }
         if let place = fields["mtu"] { settings.mtu = try place.integer(in: 68...65_535) }
         if let place = fields["queue"] {
-            let queue = try place.fields(["packets", "bytes"])
+            let queue = try place.fields(["packets", "bytes", "mark"])
             if let place = queue["packets"] { settings.queuePacketsMax = try place.integer(in: 1...1_000_000) }
+            if let place = queue["mark"] { settings.markPackets = try place.integer(in: 1...1_000_000) }
             if let place = queue["bytes"] { settings.queueBytesMax = try place.byteCount(in: 1...1 << 40) }
         }
         return settings
@@ -247,7 +250,7 @@ struct TopologyReader {
     }
 
     /// Who sends and to whom; the receiver may be an address.
-    private func ends(_ fields: Fields) throws(ConfigurationError) -> (from: String, to: String) {
+    func ends(_ fields: Fields) throws(ConfigurationError) -> (from: String, to: String) {
         let fromPlace = try fields.required("from")
         let from = try fromPlace.name()
         try nodeNames.require(from, at: fromPlace)
@@ -266,7 +269,7 @@ struct TopologyReader {
     }
 
     /// Of which family the receiver's address is: `family: 6`.
-    private func family(_ fields: Fields) throws(ConfigurationError) -> LabFamily? {
+    func family(_ fields: Fields) throws(ConfigurationError) -> LabFamily? {
         guard let place = fields["family"] else { return nil }
         guard let family = LabFamily(rawValue: try place.integer(in: 4...6)) else { throw place.mismatch("4 or 6") }
         return family

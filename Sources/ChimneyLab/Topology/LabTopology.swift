@@ -23,6 +23,8 @@ public struct LabTopology: Hashable, Sendable {
     public var queriers: [Querier] = []
     /// The UDP flows.
     public var flows: [FlowSettings] = []
+    /// The TCP streams.
+    public var streams: [StreamSettings] = []
     /// The echo requests.
     public var pings: [PingSettings] = []
     /// What happens when.
@@ -179,6 +181,7 @@ public struct LabTopology: Hashable, Sendable {
             for group in node.groups { try lab.receive(group.settings(of: node.name, in: lab)) }
         }
         for flow in flows { try lab.flow(flow) }
+        for stream in streams { try lab.stream(stream) }
         for ping in pings { try lab.ping(ping) }
         for event in events { try lab.at(event.at, event.action) }
         return lab

@@ -132,7 +132,7 @@ extension Lab {
     /// - Throws: ``LabError``; nothing is sent.
     @discardableResult
     public func flow(_ settings: FlowSettings) throws(LabError) -> FlowRecord {
-        guard flows.count + pings.count < limits.flowsMax else {
+        guard flows.count + pings.count + streams.count < limits.flowsMax else {
             throw .tooMany(what: "flows", max: limits.flowsMax)
         }
         guard settings.byteCount.lowerBound >= FlowSettings.byteCountMin, settings.byteCount.upperBound <= 65_507

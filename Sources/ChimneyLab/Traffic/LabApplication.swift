@@ -13,6 +13,10 @@ public protocol LabApplication: AnyObject {
     func becameReadable(_ socket: SocketID, on node: LabNode, at now: Instant)
     /// The deadline has come; may be called early.
     func timerFired(on node: LabNode, at now: Instant)
+    /// A TCP connection of the application opened, can be read or written again, or ended.
+    func connectionHasNews(_ connection: TCPConnectionID, on node: LabNode, at now: Instant)
+    /// A TCP listener of the application has connections to accept.
+    func listenerHasConnections(_ listener: TCPListenerID, on node: LabNode, at now: Instant)
     /// Frames arrived at the node; only for applications that look for echo answers.
     func framesArrived(on node: LabNode, at now: Instant)
 }
@@ -26,6 +30,10 @@ extension LabApplication {
     public func becameReadable(_ socket: SocketID, on node: LabNode, at now: Instant) {}
     /// Does nothing.
     public func timerFired(on node: LabNode, at now: Instant) {}
+    /// Does nothing.
+    public func connectionHasNews(_ connection: TCPConnectionID, on node: LabNode, at now: Instant) {}
+    /// Does nothing.
+    public func listenerHasConnections(_ listener: TCPListenerID, on node: LabNode, at now: Instant) {}
     /// Does nothing.
     public func framesArrived(on node: LabNode, at now: Instant) {}
 }

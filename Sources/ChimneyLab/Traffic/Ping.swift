@@ -129,7 +129,7 @@ extension Lab {
     /// - Throws: ``LabError``; nothing is sent.
     @discardableResult
     public func ping(_ settings: PingSettings) throws(LabError) -> PingRecord {
-        guard flows.count + pings.count < limits.flowsMax else {
+        guard flows.count + pings.count + streams.count < limits.flowsMax else {
             throw .tooMany(what: "flows", max: limits.flowsMax)
         }
         guard (1...65_536).contains(settings.count) else { throw .outOfRange(what: "count", expected: "1 to 65536") }

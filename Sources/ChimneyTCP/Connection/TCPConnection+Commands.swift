@@ -224,8 +224,11 @@ extension TCPConnection {
         reassembly.flush(budget: &shared.reassembly)
         let found = recovery.roundTrips
         let threshold = recovery.ssthresh
+        // Whoever asks afterwards how it went still hears.
+        let counters = recovery.counters
         recovery = LossRecovery(settings: sharedSettings.value.recovery)
         recovery.keep(found, ssthresh: threshold)
+        recovery.counters = counters
     }
 
     /// What the connection found out about its path, for those to come: also after its end, and `nil` when nothing was

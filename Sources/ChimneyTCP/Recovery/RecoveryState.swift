@@ -97,4 +97,7 @@ public struct RecoveryCounters: Hashable, Sendable, BitwiseCopyable {
     public var congestionMarks: UInt32 = 0
     /// Reductions that proved needless.
     public var undone: UInt32 = 0
+
+    /// Nothing yet.
+    public init() {}
 }
