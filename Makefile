@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs mutate capi clean
+.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs tcp-tables mutate capi clean
 
 SEED ?= 42
 FUZZ_SECONDS ?= 30
@@ -47,6 +47,10 @@ lint: ## formatting and documentation rules; changes nothing
 docs: ## build the DocC pages into out/docs
 	@scripts/need swift
 	@scripts/docs
+
+tcp-tables: ## measure the congestion controls in the lab again: docs/tcp-lab/*.tsv and *.svg
+	@scripts/need swift
+	swift run -c release chimney lab tables --output docs/tcp-lab
 
 mutate: ## break each line of Tests/mutations.tsv and see a test fail
 	@scripts/need swift

@@ -43,7 +43,7 @@
             #expect(believed["239.1.1.1"]?.oldestHost == "IGMPv2", "the host of version 1 left half a minute ago")
             #expect(believed["ff1e::1"]?.oldestHost == "MLDv1")
             let text = lab.report().text(rowsMax: 200)
-            for line in ["multicastSourceFiltered", "only 10.0.0.1", "integrity, groups: all kept"] {
+            for line in ["multicastSourceFiltered", "only 10.0.0.1", "integrity, streams, groups: all kept"] {
                 #expect(text.contains(line))
             }
         }

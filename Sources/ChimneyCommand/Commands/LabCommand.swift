@@ -10,7 +10,7 @@
         static var configuration: CommandConfiguration {
             CommandConfiguration(
                 commandName: "lab", abstract: "Run networks of stacks in virtual time, without root.",
-                subcommands: [Run.self])
+                subcommands: [Run.self, Tables.self])
         }
 
         struct Run: ParsableCommand {
@@ -103,6 +103,59 @@
                     try Data(text.utf8).write(to: URL(filePath: path))
                 } catch {
                     throw CommandFailure("the file \(path) cannot be written: \(error.localizedDescription)")
+                }
+            }
+        }
+    }
+
+    extension LabCommand {
+        /// `chimney lab tables`: what is known of each congestion control, measured again.
+        struct Tables: ParsableCommand {
+            static var configuration: CommandConfiguration {
+                CommandConfiguration(
+                    abstract:
+                        "Measure TCP's congestion controls in the lab: throughput, fairness, queue delay, recovery.",
+                    discussion:
+                        "Equal code gives equal tables, byte by byte. Each is printed, or written with its plot.")
+            }
+
+            @Argument(help: "throughput, fairness, queue-delay, recovery; all of them unless named.")
+            var tables: [String] = []
+
+            @Option(help: "A folder for a .tsv and an .svg of each table.")
+            var output: String?
+
+            func validate() throws {
+                for name in tables where TCPTable(rawValue: name) == nil {
+                    let names = TCPTable.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("there is no table \(name); there are \(names)")
+                }
+            }
+
+            func run() throws {
+                for table in TCPTable.allCases where tables.isEmpty || tables.contains(table.rawValue) {
+                    let rows: [[String]]
+                    do {
+                        rows = try table.rows()
+                    } catch {
+                        throw CommandFailure(Sentence.of(error))
+                    }
+                    let text = TCPTable.text([table.columns] + rows)
+                    guard let output else {
+                        Console.write("\(table.rawValue)\n\(text)\n")
+                        continue
+                    }
+                    try write(text, to: output, name: "\(table.rawValue).tsv")
+                    try write(table.svg(of: rows), to: output, name: "\(table.rawValue).svg")
+                }
+            }
+
+            private func write(_ text: String, to folder: String, name: String) throws {
+                do {
+                    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                    try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name)"))
+                } catch {
+                    throw CommandFailure("\(folder)/\(name) cannot be written: \(error.localizedDescription)")
                 }
             }
         }

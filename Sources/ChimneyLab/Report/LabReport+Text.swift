@@ -55,7 +55,8 @@ extension LabReport {
             links.map { link in
                 [
                     link.name, "\(link.sent)", "\(link.delivered)", "\(link.replicated)", "\(link.duplicated)",
-                    "\(link.reordered)", "\(link.corrupted)", "\(link.marked)", "\(link.inFlight)", Self.cell(link.drops),
+                    "\(link.reordered)", "\(link.corrupted)", "\(link.marked)", "\(link.inFlight)",
+                    Self.cell(link.drops),
                 ]
             }, leftColumns: 1, rowsMax: rowsMax)
         out += Self.table(

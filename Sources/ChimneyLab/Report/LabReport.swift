@@ -181,7 +181,8 @@ extension Lab {
             name: name, seed: seed, virtualSeconds: Double(now.nanoseconds) / 1e9,
             traceHash: String(repeating: "0", count: 16 - digits.count) + digits, events: eventsHandled,
             nodes: nodes.map(LabReport.Node.init), links: links.map(LabReport.Link.init),
-            flows: flows.map(LabReport.Flow.init), streams: streams.map(LabReport.Stream.init), pings: pings.map(LabReport.Ping.init),
+            flows: flows.map(LabReport.Flow.init), streams: streams.map(LabReport.Stream.init),
+            pings: pings.map(LabReport.Ping.init),
             receivers: receiverRows, believed: believedRows, journal: journal.map(LabReport.Action.init),
             violations: check(checks).map(\.description))
     }

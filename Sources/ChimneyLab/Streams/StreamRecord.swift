@@ -96,7 +96,9 @@ public final class StreamRecord {
             return "the receiver saw the end after \(received) of \(written) bytes, and nobody told an error"
         }
         if senderEndedAt != nil, senderFailure == nil, receiverFailure == nil {
-            if received != written { return "the sender was told that all is well with \(received) of \(written) bytes" }
+            if received != written {
+                return "the sender was told that all is well with \(received) of \(written) bytes"
+            }
             if settings.mode == .echo, returned != written {
                 return "\(returned) of \(written) bytes came back, and nobody told an error"
             }

@@ -41,8 +41,11 @@ final class StreamServer: LabApplication {
     func listenerHasConnections(_ id: TCPListenerID, on node: LabNode, at now: Instant) {
         while let accepted = node.stack.accept(id) {
             let remote = node.stack.remoteEndpoint(accepted)
+            // Connections to different ports may come from equal ones.
+            let local = node.stack.localEndpoint(accepted)
             let record = lab.streams.last { stream in
-                stream.local?.address == remote?.address && stream.local?.port == remote?.port
+                stream.settings.port == local?.port && stream.destination == local?.address
+                    && stream.local?.address == remote?.address && stream.local?.port == remote?.port
             }
             connections.append(Incoming(id: accepted, record: record))
             node.connectionReaders[accepted] = position
