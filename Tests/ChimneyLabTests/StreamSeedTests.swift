@@ -7,8 +7,10 @@ import Testing
 
 /// TCP over links on which anything may happen: what arrives is what was sent, or somebody is told.
 @Suite struct StreamSeedTests {
-    /// Each seed is a network, one to three streams, and faults that end after a while. `CHIMNEY_SEED` replays one of them,
-    /// `CHIMNEY_SEEDS` says how many there are: 1,000 take two seconds in a release build, and minutes in a debug one.
+    /// Each seed is a network, one to three streams, and faults that end after a while.
+    ///
+    /// `CHIMNEY_SEED` replays one of them, `CHIMNEY_SEEDS` says how many there are: 1,000 take two seconds in a release
+    /// build, and minutes in a debug one.
     @Test func everyStreamArrivesIntactOrTellsAnErrorAndNothingIsLeft() throws {
         let environment = ProcessInfo.processInfo.environment
         let count = environment["CHIMNEY_SEEDS"].flatMap { UInt64($0) } ?? (_isDebugAssertConfiguration() ? 60 : 1_000)

@@ -14,8 +14,9 @@ public struct LinkSettings: Hashable, Sendable {
     public var queuePacketsMax: Int
     /// The most bytes that wait for the direction to be free; a frame that exceeds them is dropped.
     public var queueBytesMax: Int
-    /// At this many frames that wait, a further one that can carry a congestion mark gets it (RFC 3168 §5, RFC 8257 §3.1); nil
-    /// for never. Those that cannot carry one wait until the queue is full.
+    /// At this many frames that wait, a further one that can carry a congestion mark gets it; nil for never.
+    ///
+    /// Those that cannot carry one wait until the queue is full (RFC 3168 §5, RFC 8257 §3.1).
     public var markPackets: Int?
     /// The largest payload of a frame; a frame with more than this and its 14-byte header is dropped.
     public var mtu: Int

@@ -175,7 +175,7 @@ private struct Bottleneck {
     let sender: LabNode
     let receiver: LabNode
 
-    /// - Parameter queue: what the queue holds, in bandwidth-delay products.
+    // What the queue holds is given in bandwidth-delay products.
     init(seed: UInt64, roundTrip: Int, queue: Double, control: CongestionAlgorithm) throws(LabError) {
         lab = Lab(seed: seed)
         let product = Double(TCPTable.bitsPerSecond) / 8 * Double(roundTrip) / 1_000 / 1_514
