@@ -5,6 +5,7 @@
     import ChimneyPrimitives
     import ChimneyRouting
     import ChimneyStack
+    import ChimneyTCP
     import Testing
 
     @Suite struct TopologyTests {
@@ -46,6 +47,22 @@
             #expect(lab.check() == [])
             #expect(lab.flows.allSatisfy { $0.received > 0 })
             #expect(lab.pings.allSatisfy { $0.received >= 1 })
+        }
+
+        @Test func theTCPExampleBringsEveryByteOverANarrowPath() throws {
+            let topology = try example("lab-tcp.yaml")
+            #expect(topology.streams.map(\.tcp.recovery.congestion.name) == ["cubic", "reno", "dctcp", "vegas", "cubic"])
+            #expect(topology.streams[2].tcp.ecn == .requests && topology.streams[4].tcp.receiveBufferMax == 16_384)
+            #expect(topology.streams[3].tcp.recovery.features.contains(.pacing))
+            #expect(topology.links[1].settings.markPackets == 20)
+            let lab = try topology.build()
+            lab.run(topology.duration)
+            #expect(lab.check() == [])
+            #expect(lab.streams.map(\.outcome) == [String](repeating: "complete", count: 5))
+            #expect(lab.streams[0].received == 16 << 20 && lab.streams[4].returned == 262_144)
+            #expect(lab.streams[2].recovery.congestionMarks > 0 && lab.streams[0].recovery.retransmissions > 0)
+            let text = lab.report(name: "tcp").text()
+            #expect(text.contains("complete") && text.contains("dctcp"))
         }
 
         @Test func theDualExampleRunsOverBothFamilies() throws {
