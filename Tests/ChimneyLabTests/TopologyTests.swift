@@ -51,7 +51,8 @@
 
         @Test func theTCPExampleBringsEveryByteOverANarrowPath() throws {
             let topology = try example("lab-tcp.yaml")
-            #expect(topology.streams.map(\.tcp.recovery.congestion.name) == ["cubic", "reno", "dctcp", "vegas", "cubic"])
+            let controls = topology.streams.map(\.tcp.recovery.congestion.name)
+            #expect(controls == ["cubic", "reno", "dctcp", "vegas", "cubic"])
             #expect(topology.streams[2].tcp.ecn == .requests && topology.streams[4].tcp.receiveBufferMax == 16_384)
             #expect(topology.streams[3].tcp.recovery.features.contains(.pacing))
             #expect(topology.links[1].settings.markPackets == 20)
