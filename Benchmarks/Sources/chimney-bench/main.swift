@@ -24,5 +24,6 @@ case "multicast6-memory-0": try benchMulticastMemory(sources: 0, isIPv6: true)
 case "multicast6-memory-10": try benchMulticastMemory(sources: 10, isIPv6: true)
 default:
     print(
-        "usage: chimney-bench udp-pipe|tcp-pipe|tcp-memory|forward|lpm|checksum|memory|multicast|stack-groups|multicast-memory-0 [SECONDS]")
+        "usage: chimney-bench udp-pipe|tcp-pipe|tcp-memory|forward|lpm|checksum|memory|multicast|stack-groups|multicast-memory-0 [SECONDS]"
+    )
 }
