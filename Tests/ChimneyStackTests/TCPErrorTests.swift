@@ -75,4 +75,20 @@ import Testing
         #expect(peer.segment.right.state(of: id) == .established)
         peer.segment.check()
     }
+
+    @Test(arguments: Family.allCases)
+    func segmentsOfAnAddressOrRouteThatIsGoneDieByNameUntilItIsBack(_ family: Family) throws {
+        let dialogue = try Dialogue(try Segment(family))
+        let segment = dialogue.segment
+        try segment.left.removeAddress(family.left, from: segment.leftIndex, at: segment.now)
+        try segment.writeLeft(dialogue.client, [1])
+        segment.pump()
+        let reasons: Set<DropReason> = [.noSourceAddress, .noRoute]
+        #expect(segment.left.recentDrops.last.map { reasons.contains($0.reason) } == true)
+        #expect(try segment.readRight(dialogue.server).isEmpty)
+        try segment.left.addAddress(family.left, to: segment.leftIndex, at: segment.now)
+        segment.pass(.seconds(3))
+        #expect(try segment.readRight(dialogue.server) == [1])
+        segment.check()
+    }
 }

@@ -22,6 +22,8 @@ struct TCPWay: BitwiseCopyable {
     /// DSCP and ECN; the latter is the segment's.
     var typeOfService: UInt8 = 0
     var isIPv6 = false
+    /// Why there is none at present.
+    var failure: WayFailure?
     /// Whether the peer is this stack itself.
     var isLocal = false
     /// Whether the device completes checksums, or nobody needs them because packets never leave this host.
@@ -87,6 +89,8 @@ extension VirtualStack {
             guard !found.isLinkGroup else { throw .noRoute }
             // Nothing from 127/8 leaves this host (RFC 1122 §3.2.1.3).
             guard found.isLocal || !source.isLoopback else { throw .noRoute }
+            // An address that was removed meanwhile is perhaps someone else's now.
+            guard source.isLoopback || local.isOurs(source) else { throw .noSourceAddress }
             way.port = found.port
             way.isLocal = found.isLocal
             way.nextHop = IPv6Address(mapped: found.nextHop)
@@ -100,6 +104,7 @@ extension VirtualStack {
                 found = try path(to: flow.remote, zone: flow.zone, fib: fib, flowHash: Self.flowHash(flow))
             } catch { throw .noRoute }
             guard !found.isLinkGroup, found.isLocal || !flow.local.isLoopback else { throw .noRoute }
+            guard isOurs(flow.local, zone: flow.zone) else { throw .noSourceAddress }
             way.isIPv6 = true
             way.port = found.port
             way.isLocal = found.isLocal
@@ -128,12 +133,13 @@ extension VirtualStack {
 }
 
 /// Why a flow has no way.
-enum WayFailure: Error {
-    case noRoute, interfaceDown
+enum WayFailure: Error, BitwiseCopyable {
+    case noRoute, interfaceDown, noSourceAddress
 
     var reason: DropReason {
         switch self {
         case .noRoute: .noRoute
+        case .noSourceAddress: .noSourceAddress
         case .interfaceDown: .interfaceDown
         }
     }

@@ -32,7 +32,7 @@ extension VirtualStack {
             way = try findWay(flow, fib: UInt16(fib))
         } catch {
             switch error {
-            case .noRoute: throw .noRoute(peer.address)
+            case .noRoute, .noSourceAddress: throw .noRoute(peer.address)
             case .interfaceDown: throw .interfaceDown
             }
         }

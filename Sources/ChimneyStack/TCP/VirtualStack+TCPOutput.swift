@@ -52,7 +52,15 @@ extension VirtualStack {
     /// Finds a connection's way anew; without one its segments die of what is wrong with it.
     private mutating func refreshWay(of id: SlotID) {
         let before = tcp.links[id].way
-        guard let way = try? findWay(tcp.links[id].flow, fib: tcp.links[id].fib) else { return }
+        let way: TCPWay
+        do {
+            way = try findWay(tcp.links[id].flow, fib: tcp.links[id].fib)
+        } catch {
+            // It is asked again when something changes.
+            tcp.links[id].way.generation = UInt32(truncatingIfNeeded: generation)
+            tcp.links[id].way.failure = error
+            return
+        }
         tcp.links[id].way = way
         tcp.links[id].way.take(before.marks)
         if way.mtu != before.mtu { tcp.links[id].connection.pathChanged(size: way.segmentSize, at: now) }
@@ -82,7 +90,7 @@ extension VirtualStack {
             packet.prepend(way.isIPv6 ? 40 : 20)
         else { return drop(packet, .noBuffer) }
         tcp.counters.sent &+= 1
-        guard way.generation == UInt32(truncatingIfNeeded: generation) else { return drop(packet, .noRoute) }
+        if let failure = way.failure { return drop(packet, failure.reason) }
         if isOpen {
             packet.metadata.checksum = .partial
             packet.metadata.checksumStart = way.isIPv6 ? 40 : 20
