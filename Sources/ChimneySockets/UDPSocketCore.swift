@@ -174,6 +174,8 @@
             isClosed = true
             cell.stack.close(id)
             cell.setListener(nil, for: id)
+            // The groups it leaves have reports to send.
+            cell.touch()
             dismiss(.closed)
         }
 
