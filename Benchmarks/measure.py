@@ -54,6 +54,16 @@ RATIOS = [
     ("tap-echo-128", "tap-echo-128", "ceiling", 0.9),
     ("tap-echo-128", "tap-echo-128", "lwip", None),
     ("tap-echo-1", "tap-echo-1", "lwip", 1.0),
+    ("tcp-pipe-1500", "tcp-pipe-1500", "lwip", 1.2),
+    ("tcp-transactions", "tcp-transactions", "lwip", 1.0),
+    ("tap-tcp-send-offloads", "tap-tcp-send-offloads", "ceiling", None),
+    ("tap-tcp-receive-offloads", "tap-tcp-receive-offloads", "ceiling", None),
+    ("tap-tcp-send", "tap-tcp-send", "ceiling", 0.9),
+    ("tap-tcp-receive", "tap-tcp-receive", "ceiling", 0.9),
+    ("tap-tcp-send", "tap-tcp-send", "lwip", 1.0),
+    ("tap-tcp-receive", "tap-tcp-receive", "lwip", 1.0),
+    ("tap-tcp-exchange", "tap-tcp-exchange", "lwip", 1.0),
+    ("tap-tcp-connect", "tap-tcp-connect", "lwip", 1.0),
 ]
 
 
@@ -79,12 +89,15 @@ def collect(command, round_number, rename=None, cwd=PEERS):
 
 def in_process():
     for number in range(ROUNDS):
-        for ours, theirs in [("udp-pipe", "lwip-pipe"), ("lpm", "dpdk-lpm"), ("checksum", "c-checksum")]:
+        for ours, theirs in [
+            ("udp-pipe", "lwip-pipe"), ("lpm", "dpdk-lpm"), ("checksum", "c-checksum"), ("tcp-pipe", "lwip-tcp-pipe"),
+        ]:
             collect([BENCH, ours, SECONDS], number)
             if peer(theirs):
                 collect([peer(theirs), SECONDS], number)
         if peer("dpdk-lpm6"):
             collect([peer("dpdk-lpm6"), SECONDS], number)
+        collect([BENCH, "tcp-transactions", SECONDS], number)
         collect([BENCH, "forward", SECONDS], number)
         collect([BENCH, "multicast", SECONDS], number)
         collect([BENCH, "stack-groups", SECONDS], number)
@@ -92,6 +105,7 @@ def in_process():
             # 100,000 joins of one socket take the kernel half a minute, so that it is asked once.
             collect([peer("kernel-multicast"), SECONDS], number)
     collect([BENCH, "memory"], 0)
+    collect([BENCH, "tcp-memory"], 0)
     for name in ["stack-group-memory", "multicast-memory-0", "multicast-memory-10", "multicast6-memory-0", "multicast6-memory-10"]:
         collect([BENCH, name], 0)
     for number in range(min(ROUNDS, 3)):
@@ -122,6 +136,7 @@ stacks:
         acd: off
         offloads: {offloads}
     services: {{echo: 7}}
+    tcp: {{services: {{echo: 7, discard: 9, chargen: 19}}, service_buffer: 4194304}}
 """
 
 
@@ -130,19 +145,16 @@ def pinned(processor):
     return ["taskset", "-c", str(processor)] if (os.cpu_count() or 1) > 1 else []
 
 
-def echo_round(number, name, command):
-    """One server on a fresh TAP, loaded by the kernel with 128 datagrams in flight and with one."""
+def serving(command, loads):
+    """Runs loads, one after another, against a server on a fresh TAP."""
     up = [os.path.join(PEERS, "ns.sh"), "up", "bench", "10.99.0.1/24"]
     subprocess.run(up, check=True, capture_output=True)
     run = [os.path.join(PEERS, "ns.sh"), "run", "bench"]
     server = subprocess.Popen(run + pinned(0) + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(1.0)
-        for in_flight in ("128", "1"):
-            def rename(row, in_flight=in_flight):
-                row["bench"], row["peer"] = f"tap-echo-{in_flight}", name
-            load = run + pinned(1) + [peer("echo-load"), "10.99.0.2", "7", "64", in_flight, SECONDS]
-            collect(load, number, rename)
+        for load in loads:
+            load(run + pinned(1))
     finally:
         server.send_signal(signal.SIGTERM)
         try:
@@ -152,18 +164,45 @@ def echo_round(number, name, command):
         subprocess.run([os.path.join(PEERS, "ns.sh"), "down", "bench"], capture_output=True)
 
 
+def echo_loads(number, name):
+    """UDP echoes with 128 datagrams in flight and with one."""
+    def load(run, in_flight):
+        def rename(row):
+            row["bench"], row["peer"] = f"tap-echo-{in_flight}", name
+        collect(run + [peer("echo-load"), "10.99.0.2", "7", "64", in_flight, SECONDS], number, rename)
+    return [lambda run, count=count: load(run, count) for count in ("128", "1")]
+
+
+def tcp_loads(number, name, suffix):
+    """Bulk data both ways, a byte there and back, and short connections."""
+    def load(run, kind):
+        def rename(row):
+            row["bench"], row["peer"] = f"tap-{row['bench']}{suffix}", name
+        collect(run + [peer("tcp-load"), "10.99.0.2", kind, SECONDS], number, rename)
+    return [lambda run, kind=kind: load(run, kind) for kind in ("send", "receive", "exchange", "connect")]
+
+
 def over_tap():
     if os.geteuid() != 0 or not peer("echo-load") or not os.access(CHIMNEY, os.X_OK):
-        print("skipped: UDP echo over TAP needs root, the peers (make bench-peers) and the chimney command")
+        print("skipped: echo and TCP over TAP need root, the peers (make bench-peers) and the chimney command")
         return
     with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "bench.yaml")
-        with open(path, "w") as file:
-            file.write(CONFIGURATION.format(directory=directory, offloads="off"))
+        paths = {}
+        for offloads in ("off", "auto"):
+            paths[offloads] = os.path.join(directory, f"{offloads}.yaml")
+            with open(paths[offloads], "w") as file:
+                file.write(CONFIGURATION.format(directory=directory, offloads=offloads))
+        tap = ["tap0", "10.99.0.2"]
         for number in range(ROUNDS):
-            echo_round(number, "chimney", [CHIMNEY, "up", path, "--spin", "1000"])
-            echo_round(number, "ceiling", [peer("tap-ceiling"), "tap0", "10.99.0.2"])
-            echo_round(number, "lwip", [peer("lwip-tap"), "tap0", "10.99.0.2"])
+            ours = [CHIMNEY, "up", paths["off"], "--spin", "1000"]
+            serving(ours, echo_loads(number, "chimney"))
+            serving([peer("tap-ceiling"), *tap], echo_loads(number, "ceiling"))
+            serving([peer("lwip-tap"), *tap], echo_loads(number, "lwip"))
+            serving(ours, tcp_loads(number, "chimney", ""))
+            serving([peer("tcp-ceiling"), *tap], tcp_loads(number, "ceiling", ""))
+            serving([peer("lwip-tap"), *tap], tcp_loads(number, "lwip", ""))
+            serving([CHIMNEY, "up", paths["auto"], "--spin", "1000"], tcp_loads(number, "chimney", "-offloads"))
+            serving([peer("tcp-ceiling"), *tap, "gso"], tcp_loads(number, "ceiling", "-offloads"))
 
 
 def values(bench, who):

@@ -1,4 +1,4 @@
-// lwip-tap: lwIP as a UDP echo server (port 7) that also answers pings, on a TAP device.
+// lwip-tap: lwIP as an echo server over UDP and TCP (port 7), as a sink and as a source over TCP (ports 9 and 19), on a TAP device.
 //
 // Frames are read straight into pool buffers, 64 at most before the timers run. With nothing to read it keeps trying for SPIN_US
 // microseconds before it sleeps, because a wake-up across processors costs more than many empty reads.
@@ -21,6 +21,7 @@
 #include "bench.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
+#include "lwip/tcp.h"
 #include "lwip/timeouts.h"
 #include "lwip/udp.h"
 #include "netif/ethernet.h"
@@ -68,6 +69,59 @@ static void echo(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t
     pbuf_free(p);
 }
 
+static err_t sink_read(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error) {
+    (void)arg, (void)error;
+    if (p == NULL) return tcp_close(pcb);
+    tcp_recved(pcb, p->tot_len);
+    pbuf_free(p);
+    return ERR_OK;
+}
+
+static err_t echo_read(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error) {
+    (void)arg, (void)error;
+    if (p == NULL) return tcp_close(pcb);
+    for (struct pbuf *q = p; q != NULL; q = q->next) tcp_write(pcb, q->payload, q->len, TCP_WRITE_FLAG_COPY);
+    tcp_recved(pcb, p->tot_len);
+    pbuf_free(p);
+    return tcp_output(pcb);
+}
+
+// Keeps the send buffer filled, from memory that stays: nothing is copied.
+static err_t fill(struct tcp_pcb *pcb) {
+    static const char zeros[TCP_MSS * 44];
+    while (tcp_sndbuf(pcb) >= sizeof zeros && tcp_write(pcb, zeros, sizeof zeros, 0) == ERR_OK) {}
+    return tcp_output(pcb);
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t length) {
+    (void)arg, (void)length;
+    return fill(pcb);
+}
+
+static err_t on_poll(void *arg, struct tcp_pcb *pcb) {
+    (void)arg;
+    return fill(pcb);
+}
+
+// `arg` is the port of the listener.
+static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
+    if (error != ERR_OK || pcb == NULL) return ERR_VAL;
+    tcp_nagle_disable(pcb);
+    tcp_recv(pcb, (intptr_t)arg == 7 ? echo_read : sink_read);
+    if ((intptr_t)arg != 19) return ERR_OK;
+    tcp_sent(pcb, on_sent);
+    tcp_poll(pcb, on_poll, 1);
+    return fill(pcb);
+}
+
+static void listen_on(u16_t port) {
+    struct tcp_pcb *pcb = tcp_new();
+    if (pcb == NULL || tcp_bind(pcb, IP_ADDR_ANY, port) != ERR_OK) die("tcp_bind");
+    pcb = tcp_listen(pcb);
+    tcp_arg(pcb, (void *)(intptr_t)port);
+    tcp_accept(pcb, accepted);
+}
+
 int main(int argc, char **argv) {
     if (argc < 3) {
         fprintf(stderr, "usage: lwip-tap DEVICE ADDRESS [SPIN_US] [MTU] [SECS]\n");
@@ -98,6 +152,9 @@ int main(int argc, char **argv) {
     struct udp_pcb *pcb = udp_new();
     udp_bind(pcb, IP_ADDR_ANY, 7);
     udp_recv(pcb, echo, NULL);
+    listen_on(7);
+    listen_on(9);
+    listen_on(19);
 
     struct pbuf *p = NULL;
     double last = now();

@@ -12,10 +12,11 @@
                 """
                 {connections: 10, listeners: 11, backlog: 12, half_open: 13, time_wait: 14, closed_ports: silent_to_syn,
                  congestion: vegas, log_in_vain: on, log_connections: on, services: {echo: on, chargen: 1900},
-                 service_connections: 15}
+                 service_connections: 15, service_buffer: 4096}
                 """)
             #expect(tcp.connectionsMax == 10 && tcp.listenersMax == 11 && tcp.backlogMax == 12)
-            #expect(tcp.halfOpenMax == 13 && tcp.timeWaitMax == 14 && tcp.serviceConnectionsMax == 15)
+            #expect(tcp.halfOpenMax == 13 && tcp.timeWaitMax == 14)
+            #expect(tcp.serviceConnectionsMax == 15 && tcp.serviceBufferMax == 4_096)
             #expect(tcp.closedPorts == .silentToSYN && tcp.congestion == .vegas)
             #expect(tcp.logsRefused && tcp.logsConnections)
             #expect(tcp.services.map(\.port) == [7, 1_900])
@@ -40,6 +41,7 @@
                 ("{connections: 0}", "expected an integer from 1 to 16777216, found \"0\""),
                 ("{congestion: best}", "expected one of reno, cubic, dctcp, vegas, found \"best\""),
                 ("{services: {echo: 9, discard: on}}", "echo and discard cannot both have port 9"),
+                ("{service_buffer: 1}", "expected an integer from 4096 to 268435456, found \"1\""),
                 ("{log_vain: on}", "log_vain"),
             ] {
                 do throws(ConfigurationError) {

@@ -17,7 +17,7 @@
 #define LWIP_IPV4 1
 #define LWIP_IPV6 0
 #define LWIP_UDP 1
-#define LWIP_TCP 0
+#define LWIP_TCP 1
 #define LWIP_ICMP 1
 #define LWIP_RAW 0
 #define LWIP_DHCP 0
@@ -39,7 +39,7 @@
 // A whole Ethernet frame fits one pool buffer: no received frame is ever a chain.
 #define PBUF_POOL_SIZE 8192
 #define PBUF_POOL_BUFSIZE 1664
-#define MEM_SIZE (64 * 1024 * 1024)
+#define MEM_LIBC_MALLOC 1
 #define MEMP_NUM_PBUF 8192
 #define MEMP_NUM_UDP_PCB 64
 #define MEMP_NUM_FRAG_PBUF 4096
@@ -57,7 +57,23 @@
 #define ETHARP_SUPPORT_STATIC_ENTRIES 1
 
 
+// TCP with windows of a megabyte, and the room for what they hold.
+#define TCP_MSS 1460
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 5
+#define TCP_WND (1024 * 1024)
+#define TCP_SND_BUF (1024 * 1024)
+#define TCP_SND_QUEUELEN 8192
+#define TCP_SNDLOWAT 32768
+#define TCP_QUEUE_OOSEQ 1
+#define MEMP_NUM_TCP_SEG 16384
+#define MEMP_NUM_TCP_PCB 8192
+#define MEMP_NUM_TCP_PCB_LISTEN 8
+#define TCP_LISTEN_BACKLOG 0
+
 #define CHECKSUM_GEN_IP 1
+#define CHECKSUM_GEN_TCP 1
+#define CHECKSUM_CHECK_TCP 1
 #define CHECKSUM_GEN_UDP 1
 #define CHECKSUM_GEN_ICMP 1
 #define CHECKSUM_CHECK_IP 1

@@ -41,8 +41,7 @@ struct StackBuilder {
         try await stack.handle.onShard { cell, _ in
             for service in configuration.services { try StackService.open(service, on: cell) }
             for service in configuration.tcp.services {
-                let most = configuration.tcp.serviceConnectionsMax
-                try TCPService.open(service, connectionsMax: most, on: cell)
+                try TCPService.open(service, configuration.tcp, on: cell)
             }
         }
         return stack

@@ -14,19 +14,20 @@ final class TCPService: SocketListener {
     /// The most connections at a time; further ones wait to be accepted.
     private let connectionsMax: Int
     private unowned let cell: StackCell
-    /// What chargen sends over and over: 95 lines that each begin one character further (RFC 864).
+    /// What chargen sends over and over: 95 lines that each begin one character further (RFC 864), so often that a write fills
+    /// the largest packets that a device takes.
     let text: [UInt8]
     private(set) var connectionCount = 0
 
     /// Opens the listener of a service on a stack, and serves it as long as the stack lives.
     @discardableResult
     static func open(
-        _ configuration: ServiceConfiguration, connectionsMax: Int, on cell: StackCell
+        _ configuration: ServiceConfiguration, _ bounds: TCPConfiguration, on cell: StackCell
     ) throws(CommandFailure) -> TCPService {
         // A peer that reads or writes no more is not waited for without end: it would keep a place from others.
         var settings = cell.stack.settings.tcp.connection
-        settings.sendBufferMax = 65_536
-        settings.receiveBufferMax = 65_536
+        settings.sendBufferMax = bounds.serviceBufferMax
+        settings.receiveBufferMax = bounds.serviceBufferMax
         settings.userTimeout = .seconds(120)
         var keepAlive = KeepAlive()
         keepAlive.idle = .seconds(600)
@@ -38,7 +39,7 @@ final class TCPService: SocketListener {
             throw CommandFailure(
                 "\(cell.stack.name): the TCP service \(configuration.kind.rawValue): \(Sentence.of(error))")
         }
-        let service = TCPService(listener, configuration.kind, connectionsMax, cell)
+        let service = TCPService(listener, configuration.kind, bounds.serviceConnectionsMax, cell)
         cell.setListener(service, for: listener)
         return service
     }
@@ -49,7 +50,7 @@ final class TCPService: SocketListener {
         self.kind = kind
         self.connectionsMax = connectionsMax
         self.cell = cell
-        text = kind == .chargen ? (0..<95).flatMap(Self.line) : []
+        text = kind == .chargen ? (0..<95 * 32).flatMap(Self.line) : []
     }
 
     private static func line(_ number: Int) -> [UInt8] {

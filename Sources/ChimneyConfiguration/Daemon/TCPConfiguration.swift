@@ -22,6 +22,9 @@ public struct TCPConfiguration: Hashable, Sendable {
     public var services: [ServiceConfiguration] = []
     /// The most connections of one of these services; further ones wait to be accepted.
     public var serviceConnectionsMax = 128
+    /// The most bytes that a connection of one of these services holds each way: what may be under way on a long line, and what a
+    /// slow peer keeps.
+    public var serviceBufferMax = 65_536
 
     /// How segments to ports where nobody listens are answered (BSD's `blackhole`).
     public enum ClosedPorts: String, CaseIterable, Hashable, Sendable {
@@ -51,7 +54,7 @@ public struct TCPConfiguration: Hashable, Sendable {
     init(reading cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields([
             "connections", "listeners", "backlog", "half_open", "time_wait", "closed_ports", "congestion",
-            "log_in_vain", "log_connections", "services", "service_connections",
+            "log_in_vain", "log_connections", "services", "service_connections", "service_buffer",
         ])
         connectionsMax = try fields["connections"]?.integer(in: 1...16_777_216)
         listenersMax = try fields["listeners"]?.integer(in: 1...65_535)
@@ -64,5 +67,6 @@ public struct TCPConfiguration: Hashable, Sendable {
         logsConnections = try fields["log_connections"]?.flag() ?? false
         if let place = fields["services"] { services = try ServiceConfiguration.list(reading: place) }
         serviceConnectionsMax = try fields["service_connections"]?.integer(in: 1...65_536) ?? 128
+        serviceBufferMax = try fields["service_buffer"]?.integer(in: 4_096...268_435_456) ?? 65_536
     }
 }
