@@ -54,8 +54,8 @@ RATIOS = [
     ("tap-echo-128", "tap-echo-128", "ceiling", 0.9),
     ("tap-echo-128", "tap-echo-128", "lwip", None),
     ("tap-echo-1", "tap-echo-1", "lwip", 1.0),
-    ("tcp-pipe-1500", "tcp-pipe-1500", "lwip", 1.2),
-    ("tcp-transactions", "tcp-transactions", "lwip", 1.0),
+    ("tcp-pipe-bulk-1500", "tcp-pipe-bulk-1500", "lwip", 1.2),
+    ("tcp-pipe-transactions", "tcp-pipe-transactions", "lwip", 1.0),
     ("tap-tcp-send-offloads", "tap-tcp-send-offloads", "ceiling", None),
     ("tap-tcp-receive-offloads", "tap-tcp-receive-offloads", "ceiling", None),
     ("tap-tcp-send", "tap-tcp-send", "ceiling", 0.9),
@@ -97,7 +97,6 @@ def in_process():
                 collect([peer(theirs), SECONDS], number)
         if peer("dpdk-lpm6"):
             collect([peer("dpdk-lpm6"), SECONDS], number)
-        collect([BENCH, "tcp-transactions", SECONDS], number)
         collect([BENCH, "forward", SECONDS], number)
         collect([BENCH, "multicast", SECONDS], number)
         collect([BENCH, "stack-groups", SECONDS], number)

@@ -167,7 +167,7 @@ int main(int argc, char **argv) {
             break;
         }
     }
-    report("tcp-pipe-1500", "lwip", (received - base) * 8e-9 / (now() - start), "Gbit/s", "");
+    report("tcp-pipe-bulk-1500", "lwip", (received - base) * 8e-9 / (now() - start), "Gbit/s", "");
     tcp_abort(pcb);
 
     pcb = connected(ECHO);
@@ -179,7 +179,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < 1024; i++) turn();
         sys_check_timeouts();
     }
-    report("tcp-transactions", "lwip", (double)transactions / (now() - start), "transactions/s", "");
+    report("tcp-pipe-transactions", "lwip", (double)transactions / (now() - start), "transactions/s", "");
     tcp_abort(pcb);
     return 0;
 }
