@@ -157,7 +157,7 @@ extension VirtualStack {
         if !looped.isEmpty { return now }
         let neighbors = min(arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
         let groups = min(ipv4Groups.deadline, ipv6Groups.deadline)
-        let earliest = min(reassembly.deadline ?? .never, neighbors, groups, tcp.due)
+        let earliest = min(min(reassembly.deadline ?? .never, neighbors, groups, tcp.due), pathMTUs.deadline)
         return earliest == .never ? nil : earliest
     }
 
@@ -165,6 +165,8 @@ extension VirtualStack {
     public mutating func timerFired(at now: Instant) {
         beginRound(at: now)
         expireFragments()
+        // A larger packet may pass by now: flows ask for their way anew.
+        if pathMTUs.forget(at: now) { generation &+= 1 }
         neighborTimersFired()
         discoveryTimersFired()
         groupTimersFired()

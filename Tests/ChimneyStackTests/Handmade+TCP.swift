@@ -114,7 +114,7 @@ final class HandPeer {
         #expect(answer.flags == [.syn, .ack])
         next += 1
         expected = answer.sequence &+ 1
-        if options.starts(with: [1, 1, 8, 10]) { clock = 1 }
+        if options.starts(with: [1, 1, 8, 10]) { clock = options[4..<8].reduce(0) { $0 << 8 | UInt32($1) } }
         give()
         return try #require(segment.acceptRight(listener))
     }

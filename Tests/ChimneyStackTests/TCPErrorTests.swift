@@ -91,4 +91,24 @@ import Testing
         #expect(try segment.readRight(dialogue.server) == [1])
         segment.check()
     }
+
+    @Test(arguments: Family.allCases)
+    func largerPacketsAreTriedAgainTenMinutesAfterTheReport(_ family: Family) throws {
+        let peer = try HandPeer(family)
+        let id = try peer.open(options: [2, 4] + Handmade.be(UInt16(1_440)))
+        try peer.segment.writeRight(id, [UInt8](repeating: 1, count: 1_440))
+        let sent = peer.segment.interceptRight()
+        let largest = try #require(sent.max { $0.bytes.count < $1.bytes.count })
+        peer.give(error(family, .tooBig, rest: 1_300, about: largest))
+        peer.expected &+= 1_440
+        peer.give()
+        for minute in 1...11 {
+            #expect(peer.segment.rightSnapshot(id)?.pathMTU == (minute <= 10 ? 1_300 : 1_500))
+            peer.segment.pass(.seconds(61))
+            try peer.segment.writeRight(id, [1])
+            _ = peer.segment.interceptRight()
+            peer.expected &+= 1
+            peer.give()
+        }
+    }
 }

@@ -90,6 +90,9 @@ public final class PacketPool {
     public var inUse: Int { unsafe small.pointee.outstanding + large.pointee.outstanding - 2 }
     /// The ordinary packets in use.
     public var smallInUse: Int { unsafe small.pointee.outstanding - 1 }
+    /// The ordinary packets that can be taken before the bound is met.
+    @inlinable
+    public var smallLeft: Int { unsafe small.pointee.slotsMax - small.pointee.outstanding + 1 }
     /// The large packets in use.
     public var largeInUse: Int { unsafe large.pointee.outstanding - 1 }
     /// The most ordinary packets that were in use at once.

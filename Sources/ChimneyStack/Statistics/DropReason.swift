@@ -33,6 +33,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     case tcpNotUnicast, tcpMalformed, tcpOptionMalformed, tcpChecksumBad, tcpNoConnection, tcpTimeWait
     case tcpBacklogFull, tcpTableFull, tcpAckUnacceptable, tcpOutsideWindow, tcpOldTimestamp, tcpTimestampMissing
     case tcpChallenged, tcpDuplicate, tcpReassemblyFull, tcpWindowClosed, tcpReaderGone, tcpNotSynchronizing
+    case tcpPacketsShort
     // Groups.
     case linkGroupNotJoined, multicastNoMember, multicastSourceFiltered, multicastNoReceiver
     case membershipMalformed, membershipChecksumBad, membershipHopLimit, membershipAlertMissing, membershipBadSource
@@ -136,6 +137,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .tcpTimestampMissing: "the segment has no timestamp though both ends agreed on them"
         case .tcpChallenged: "the segment may be forged, so the peer is asked whether it meant it (RFC 5961)"
         case .tcpDuplicate: "all data of the segment was there already"
+        case .tcpPacketsShort: "the shard has few packets left, and what the connection has was not read"
         case .tcpReassemblyFull: "the data came out of order and there is no room to keep it"
         case .tcpWindowClosed: "the data came when the receive window was closed"
         case .tcpReaderGone: "nobody will read the data, so the connection was reset"

@@ -20,9 +20,13 @@ struct PathMTUs: Sendable {
 
     var count: Int { entries.count }
 
+    /// When ``forget(at:)`` next has work, or earlier.
+    private(set) var deadline = Instant.never
+
     /// A router says that packets to `destination` may have `mtu` bytes; a report never raises what is known.
     mutating func learn(_ mtu: Int, to destination: IPv6Address, at now: Instant) {
         let expires = now + Self.lifetime
+        deadline = min(deadline, expires)
         let position = lowerBound(destination)
         if position < entries.count, entries[position].destination == destination {
             let known = entries[position].expires > now ? entries[position].mtu : .max
@@ -34,6 +38,15 @@ struct PathMTUs: Sendable {
         var oldest = 0
         for index in entries.indices where entries[index].expires < entries[oldest].expires { oldest = index }
         entries.remove(at: oldest)
+    }
+
+    /// Forgets what is believed no more; whether there was any.
+    mutating func forget(at now: Instant) -> Bool {
+        guard deadline <= now else { return false }
+        let before = entries.count
+        entries.removeAll { $0.expires <= now }
+        deadline = entries.lazy.map(\.expires).min() ?? .never
+        return entries.count < before
     }
 
     /// The largest MTU in use below the length of a packet that was too long (RFC 1191 §7.1, table 7-1).

@@ -141,7 +141,7 @@ extension VirtualStack {
     ) throws(TCPWriteError) -> Int {
         beginRound(at: now)
         guard tcp.links.contains(id.slot) else { throw .notConnected }
-        let count = try tcp.links[id.slot].connection.write(bytes, pool: pool)
+        let count = try tcp.links[id.slot].connection.write(bytes, pool: pool, heldMax: heldBytesMax)
         finish(id.slot)
         return count
     }

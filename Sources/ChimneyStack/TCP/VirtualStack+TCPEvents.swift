@@ -20,8 +20,10 @@ extension VirtualStack {
         if events.contains(.closed) || events.contains(.timeWait) {
             remember(id)
             forgetFlow(of: id)
-            tcp.counters.closed &+= 1
-            if tcp.links[id].connection.failure != nil { tcp.counters.failed &+= 1 }
+            if tcp.links[id].wasOpen {
+                tcp.counters.closed &+= 1
+                if tcp.links[id].connection.failure != nil { tcp.counters.failed &+= 1 }
+            }
             guard tcp.links[id].hasOwner else { return remove(id) }
         }
         guard tcp.links[id].hasOwner, events != .pathSuspected else { return }

@@ -46,6 +46,7 @@ extension VirtualStack {
     /// A segment of a connection, its headers taken off.
     private mutating func segmentArrived(_ segment: ArrivedSegment, _ packet: consuming Packet, for id: SlotID) {
         let interface = packet.metadata.interface
+        if segment.payloadCount > 0 { tcp.shared.heldMax = heldBytesMax }
         let verdict = tcp.links[id].connection.segmentArrived(
             segment, packet, at: now, shared: &tcp.shared, output: &tcp.output)
         if let verdict {
@@ -63,7 +64,7 @@ extension VirtualStack {
     private mutating func strangerArrived(
         _ segment: ArrivedSegment, _ packet: consuming Packet, _ place: TCPPlace
     ) {
-        var after: SequenceNumber?
+        var ended: TimeWaitEntry?
         if let verdict = tcp.timeWait.segmentArrived(segment, of: place.flow, at: now) {
             switch verdict {
             case .ignored: return drop(packet, .tcpTimeWait)
@@ -71,7 +72,7 @@ extension VirtualStack {
                 answerSegment(answer, place)
                 return consume(packet)
             case .reset: return consume(packet)
-            case .reopened(let last): after = last
+            case .reopened(let entry): ended = entry
             }
         }
         if segment.flags.contains(.rst) {
@@ -80,8 +81,12 @@ extension VirtualStack {
         }
         let listener = listener(for: place.flow.localEndpoint)
         if segment.flags.contains(.syn) {
-            guard !segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
-            return synArrived(segment, packet, place, listener, after: after)
+            guard !segment.flags.contains(.ack), let listener else {
+                guard let ended else { return refuse(packet, segment, place) }
+                answerSegment(ended.answer(at: now), place)
+                return consume(packet)
+            }
+            return synArrived(segment, packet, place, listener, after: ended?.sndNext)
         }
         guard segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
         handshakeArrived(segment, packet, place, listener)
@@ -108,6 +113,8 @@ extension VirtualStack {
         while let answer = tcp.answers.next() { transmit(answer.segment, of: answer.flow, along: way) }
         tcp.due = min(tcp.due, tcp.synCache.deadline ?? .never)
         if verdict == .full { return drop(packet, .tcpBacklogFull) }
+        // What the flow was before must not answer for what it is now.
+        if after != nil { tcp.timeWait.remove(place.flow) }
         consume(packet)
     }
 
@@ -123,18 +130,26 @@ extension VirtualStack {
         }
         let half: HalfOpen
         let settings: SharedTCPSettings
-        if let completion = tcp.synCache.acknowledged(by: segment, of: place.flow, at: now) {
+        switch tcp.synCache.acknowledged(by: segment, of: place.flow, at: now) {
+        case .completed(let completion):
             half = completion.half
             settings = completion.settings
-        } else if mayTake, !tcp.synCache.contains(place.flow),
-            let told = tcp.synCache.cookie(
-                in: segment, of: place.flow, numbers: tcp.numbers, settings: tcp.listeners[listener].settings.value,
-                at: now)
-        {
+        case .unacceptable(let fault):
+            return drop(packet, DropReason(fault))
+        case .unknown:
+            guard !tcp.synCache.contains(place.flow),
+                let told = tcp.synCache.cookie(
+                    in: segment, of: place.flow, numbers: tcp.numbers,
+                    settings: tcp.listeners[listener].settings.value, at: now)
+            else { return refuse(packet, segment, place) }
+            guard mayTake else {
+                // The peer has our SYN and believes the connection open: what it sends comes again.
+                tcp.listeners[listener].overflowCount &+= 1
+                return drop(packet, .tcpBacklogFull)
+            }
             half = told
             settings = tcp.listeners[listener].settings
-        } else {
-            return refuse(packet, segment, place)
+            tcp.synCache.cookieTaken()
         }
         let way: TCPWay
         do {
@@ -271,6 +286,7 @@ extension DropReason {
         case .readerGone: self = .tcpReaderGone
         case .notSynchronizing: self = .tcpNotSynchronizing
         case .closed: self = .tcpNoConnection
+        case .packetsShort: self = .tcpPacketsShort
         }
     }
 }

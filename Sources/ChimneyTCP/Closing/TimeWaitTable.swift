@@ -21,6 +21,17 @@ package struct TimeWaitEntry: Hashable, Sendable, BitwiseCopyable {
         self.clockOffset = clockOffset
         self.hasTimestamps = hasTimestamps
     }
+
+    /// What answers a segment that may be the peer's last, come again.
+    package func answer(at now: Instant) -> OutgoingSegment {
+        var segment = OutgoingSegment(sequence: sndNext, flags: .ack)
+        segment.ack = rcvNext
+        if hasTimestamps {
+            let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000) &+ clockOffset
+            segment.options.timestamps = TCPTimestamps(value: clock, echo: recentTimestamp)
+        }
+        return segment
+    }
 }
 
 extension TCPConnection {
@@ -66,8 +77,9 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
         case ignored
         /// It is answered by this segment.
         case answered(OutgoingSegment)
-        /// It opens the flow anew: the entry is gone, and our first number must be behind this one (RFC 6191).
-        case reopened(after: SequenceNumber)
+        /// It may open the flow anew, with a first number of ours behind those of what ended (RFC 6191). The flow waits on until
+        /// ``TimeWaitTable/remove(_:)-(Flow)``, since a SYN that finds no listener, or no room, opens nothing.
+        case reopened(TimeWaitEntry)
         /// The peer gave the flow up: the entry is gone.
         case reset
     }
@@ -124,10 +136,9 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
         }
         if segment.flags.contains(.syn) {
             guard !segment.flags.contains(.ack), isNew(segment, after: entry) else {
-                return .answered(answer(entry, at: now))
+                return .answered(entry.answer(at: now))
             }
-            remove(id)
-            return .reopened(after: entry.sndNext)
+            return .reopened(entry)
         }
         guard segment.flags.contains(.ack) else { return .ignored }
         if segment.length == 0 && segment.sequence == entry.rcvNext { return .ignored }
@@ -139,7 +150,12 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
                 ends.append(End(id: id, until: now + time))
             }
         }
-        return .answered(answer(entry, at: now))
+        return .answered(entry.answer(at: now))
+    }
+
+    /// A flow waits no more, because it was opened anew.
+    package mutating func remove(_ flow: Flow) {
+        if let id = id(of: flow) { remove(id) }
     }
 
     /// Whether a SYN is of a connection after the one that ended (RFC 6191 §2).
@@ -149,16 +165,6 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
             if difference != 0 { return difference > 0 }
         }
         return segment.sequence > entry.rcvNext
-    }
-
-    private func answer(_ entry: TimeWaitEntry, at now: Instant) -> OutgoingSegment {
-        var segment = OutgoingSegment(sequence: entry.sndNext, flags: .ack)
-        segment.ack = entry.rcvNext
-        if entry.hasTimestamps {
-            let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000) &+ entry.clockOffset
-            segment.options.timestamps = TCPTimestamps(value: clock, echo: entry.recentTimestamp)
-        }
-        return segment
     }
 
     /// Lets flows go whose time is over.

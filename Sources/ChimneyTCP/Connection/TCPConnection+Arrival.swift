@@ -16,7 +16,7 @@ extension TCPConnection {
         _ segment: ArrivedSegment, _ payload: consuming Packet, at now: Instant, shared: inout TCPShared,
         output: inout TCPOutput
     ) -> TCPDrop? {
-        if isPredicted(segment, at: now) {
+        if isPredicted(segment, at: now), segment.payloadCount == 0 || received.count < shared.heldMax {
             predictedArrived(segment, payload, at: now, output: &output)
             return nil
         }

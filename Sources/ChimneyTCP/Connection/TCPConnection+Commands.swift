@@ -38,10 +38,16 @@ extension TCPConnection {
 
     /// Copies bytes into the send buffer, as many as there is room for; the next flush sends them.
     ///
+    /// - Parameters:
+    ///   - bytes: what to write.
+    ///   - pool: where packets for them come from.
+    ///   - heldMax: the most bytes that may wait for acknowledgement while packets are short.
     /// - Returns: how many were taken. When it is fewer than there are, ``TCPEvents/writable`` tells of room.
-    package mutating func write(_ bytes: RawSpan, pool: PacketPool) throws(TCPWriteError) -> Int {
+    package mutating func write(
+        _ bytes: RawSpan, pool: PacketPool, heldMax: Int = .max
+    ) throws(TCPWriteError) -> Int {
         if let error = writeError { throw error }
-        let count = min(bytes.byteCount, writableCount)
+        let count = min(bytes.byteCount, writableCount, max(0, heldMax - sendBuffer.count))
         let taken = count == 0 ? 0 : sendBuffer.append(bytes.extracting(0..<count), pool: pool)
         if taken < bytes.byteCount { marks.insert(.writerWaits) }
         return taken

@@ -74,6 +74,8 @@ public enum TCPDrop: Error, Hashable, Sendable, CaseIterable {
     case notSynchronizing
     /// The connection is closed.
     case closed
+    /// Packets are short, and the reader has not read what it has.
+    case packetsShort
 }
 
 /// What a connection wants done; whoever called it takes everything.
@@ -98,6 +100,9 @@ package struct TCPShared: ~Copyable {
     package var challenges: ChallengeBudget
     /// What all connections hold out of order.
     package var reassembly: ReassemblyBudget
+    /// The most bytes that a connection holds for its reader while packets are short; data beyond it is dropped and sent again by
+    /// its peer.
+    package var heldMax = Int.max
 
     package init(challengesPerSecondMax: Int = 1_000, reassemblyBytesMax: Int = 67_108_864) {
         challenges = ChallengeBudget(perSecondMax: challengesPerSecondMax)

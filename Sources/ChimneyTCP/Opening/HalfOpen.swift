@@ -53,6 +53,23 @@ package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
         hasCongestionMarks = settings.ecn != .off && syn.flags.isSuperset(of: [.ece, .cwr])
     }
 
+    /// What is wrong with a segment that acknowledges our SYN, so that it completes nothing: its clock, or where it stands
+    /// (RFC 9293 §3.10.7.4, first check; RFC 7323 §5.3); `nil` when it opens the connection.
+    ///
+    /// A connection looks at both too. What it would not take must not make it, for it would wait for ever.
+    package func fault(of segment: ArrivedSegment, settings: TCPSettings) -> TCPDrop? {
+        if hasTimestamps {
+            guard let timestamps = segment.options.timestamps else { return .timestampMissing }
+            guard Int32(bitPattern: timestamps.value &- recentTimestamp) >= 0 else { return .oldTimestamp }
+        }
+        let first = irs + 1
+        let edge = first + min(settings.receiveBufferMax, 65_535)
+        guard segment.sequence >= first, segment.length == 0 ? segment.sequence <= edge : segment.sequence < edge else {
+            return .outsideWindow
+        }
+        return nil
+    }
+
     /// Our SYN that answers the peer's.
     ///
     /// - Parameters:

@@ -59,6 +59,16 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         package var segment: OutgoingSegment
     }
 
+    /// What became of a segment that acknowledges.
+    package enum AckVerdict: Sendable {
+        /// The handshake is complete, and its entry gone.
+        case completed(Completion)
+        /// The entry waits for a better one.
+        case unacceptable(TCPDrop)
+        /// It acknowledges nothing that is kept.
+        case unknown
+    }
+
     /// A handshake that is complete.
     package struct Completion: Sendable {
         package var half: HalfOpen
@@ -178,18 +188,14 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// A segment that acknowledges arrived for a flow that has no connection.
     ///
     /// The entry is gone when the handshake is complete: whoever has no room for a connection does not ask.
-    ///
-    /// - Returns: the handshake, or `nil` when the segment completes none that is kept.
-    package mutating func acknowledged(by segment: ArrivedSegment, of flow: Flow, at now: Instant) -> Completion? {
-        guard let id = self.id(of: flow) else { return nil }
+    package mutating func acknowledged(by segment: ArrivedSegment, of flow: Flow, at now: Instant) -> AckVerdict {
+        guard let id = self.id(of: flow) else { return .unknown }
         let half = entries[id].half
-        guard segment.ack == half.iss + 1 else { return nil }
-        let window = min(entries[id].settings.value.receiveBufferMax, 65_535)
-        let first = half.irs + 1
-        guard segment.sequence >= first && segment.sequence <= first + window else { return nil }
+        if let fault = half.fault(of: segment, settings: entries[id].settings.value) { return .unacceptable(fault) }
+        guard segment.ack == half.iss + 1 else { return .unknown }
         counters.completed += 1
         let entry = remove(id)
-        return Completion(half: entry.half, listener: entry.listener, settings: entry.settings)
+        return .completed(Completion(half: entry.half, listener: entry.listener, settings: entry.settings))
     }
 
     /// A segment that acknowledges arrived for a flow of which nothing is kept: perhaps it has a cookie.
@@ -202,9 +208,12 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         guard let bakedAt, now - bakedAt < .seconds(128) else { return nil }
         let half = cookies.halfOpen(
             of: segment, for: flow, settings: listening, clockOffset: numbers.clockOffset(for: flow), at: now)
-        if half == nil { counters.cookiesRefused += 1 } else { counters.cookiesTaken += 1 }
+        if half == nil { counters.cookiesRefused += 1 }
         return half
     }
+
+    /// A handshake that a cookie told of has its connection.
+    package mutating func cookieTaken() { counters.cookiesTaken += 1 }
 
     /// A RST arrived; the half-open connection of the flow is gone when the RST is its next segment.
     ///

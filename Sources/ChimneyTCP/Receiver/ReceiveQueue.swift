@@ -18,7 +18,7 @@ package struct ReceiveQueue: ~Copyable {
 
     /// Up to how many bytes are copied behind others rather than kept in a packet of their own, so that a
     /// peer that sends a byte at a time does not make us keep a packet for each.
-    private static var copiedMax: Int { 512 }
+    private static var copiedMax: Int { 1_024 }
 
     /// Puts the bytes of a packet, of which there are some, at the end.
     package mutating func append(_ packet: consuming Packet) {

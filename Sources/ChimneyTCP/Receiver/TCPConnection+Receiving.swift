@@ -50,6 +50,7 @@ extension TCPConnection {
         _ segment: ArrivedSegment, _ payload: consuming Packet, at now: Instant, shared: inout TCPShared,
         output: inout TCPOutput
     ) -> TCPDrop? {
+        guard received.count &+ reassembly.memoryBytes < shared.heldMax else { return .packetsShort }
         var start = segment.sequence
         var end = start + segment.payloadCount
         if start < rcv.nxt {
