@@ -43,6 +43,7 @@ extension TCPConnection {
     ///   - pool: where packets for them come from.
     ///   - heldMax: the most bytes that may wait for acknowledgement while packets are short.
     /// - Returns: how many were taken. When it is fewer than there are, ``TCPEvents/writable`` tells of room.
+    /// - Throws: ``TCPConnection/writeError``; nothing was taken.
     package mutating func write(
         _ bytes: RawSpan, pool: PacketPool, heldMax: Int = .max
     ) throws(TCPWriteError) -> Int {
