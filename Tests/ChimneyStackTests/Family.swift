@@ -82,7 +82,7 @@ enum Family: String, CaseIterable, CustomTestStringConvertible {
     var ipv6Mode: IPv6Mode { self == .ipv4 ? .off : .manual }
 
     /// What an ICMP error says, by its type and code.
-    enum Told { case noRoute, host, port, prohibited, unknownProtocol, tooBig, expired, reassembly }
+    enum Told: CaseIterable { case noRoute, host, port, prohibited, unknownProtocol, tooBig, expired, reassembly }
 
     func told(_ told: Told) -> [UInt8] {
         switch (told, self) {

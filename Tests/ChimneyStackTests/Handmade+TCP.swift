@@ -13,6 +13,7 @@ struct HandSegment {
     var ack: UInt32 = 0
     var flags: TCPFlags = .ack
     var window: UInt16 = 65_535
+    var urgentPointer: UInt16 = 0
     /// A multiple of four bytes.
     var options: [UInt8] = []
     var data: [UInt8] = []
@@ -20,7 +21,7 @@ struct HandSegment {
     var bytes: [UInt8] {
         let word = UInt16(5 + options.count / 4) << 12 | flags.rawValue
         return Handmade.be(sourcePort) + Handmade.be(destinationPort) + Handmade.be(sequence) + Handmade.be(ack)
-            + Handmade.be(word) + Handmade.be(window) + [0, 0, 0, 0] + options + data
+            + Handmade.be(word) + Handmade.be(window) + [0, 0] + Handmade.be(urgentPointer) + options + data
     }
 
     /// An option with two clocks, and the padding before it.
@@ -61,6 +62,7 @@ extension Seen {
         result.ack = number(8..<12)
         result.flags = TCPFlags(rawValue: UInt16(number(12..<14)))
         result.window = UInt16(number(14..<16))
+        result.urgentPointer = UInt16(number(18..<20))
         let header = Int(payload[12] >> 4) * 4
         result.options = Array(payload[20..<header])
         result.data = Array(payload[header...])
