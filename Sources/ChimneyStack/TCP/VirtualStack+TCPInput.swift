@@ -76,8 +76,8 @@ extension VirtualStack {
             }
         }
         if segment.flags.contains(.rst) {
-            guard tcp.synCache.resetArrived(segment, of: place.flow) else { return drop(packet, .tcpNoConnection) }
-            return consume(packet)
+            if tcp.synCache.resetArrived(segment, of: place.flow) { return consume(packet) }
+            return drop(packet, challenged(segment, place) ?? .tcpNoConnection)
         }
         let listener = listener(for: place.flow.localEndpoint)
         if segment.flags.contains(.syn) {
@@ -88,8 +88,21 @@ extension VirtualStack {
             }
             return synArrived(segment, packet, place, listener, after: ended?.sndNext)
         }
+        if let reason = challenged(segment, place) { return drop(packet, reason) }
         guard segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
         handshakeArrived(segment, packet, place, listener)
+    }
+
+    /// Asks the peer of a half-open connection whether it meant what is not its next segment; a SYN is answered as such.
+    ///
+    /// - Returns: why the segment comes to nothing, or `nil` where it does not, or belongs to no half-open connection.
+    private mutating func challenged(_ segment: ArrivedSegment, _ place: TCPPlace) -> DropReason? {
+        guard tcp.synCache.contains(place.flow) else { return nil }
+        if let answer = tcp.synCache.challenge(segment, of: place.flow, at: now) {
+            if tcp.shared.challenges.take(at: now) { answerSegment(answer, place) }
+            return segment.flags.contains(.rst) ? .tcpChallenged : .tcpOutsideWindow
+        }
+        return segment.flags.isDisjoint(with: [.ack, .rst]) ? .tcpAckUnacceptable : nil
     }
 
     /// A SYN for a listener.

@@ -62,11 +62,7 @@ package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
             guard let timestamps = segment.options.timestamps else { return .timestampMissing }
             guard Int32(bitPattern: timestamps.value &- recentTimestamp) >= 0 else { return .oldTimestamp }
         }
-        let first = irs + 1
-        let edge = first + min(settings.receiveBufferMax, 65_535)
-        guard segment.sequence >= first, segment.length == 0 ? segment.sequence <= edge : segment.sequence < edge else {
-            return .outsideWindow
-        }
+        guard isInWindow(segment, settings: settings) else { return .outsideWindow }
         return nil
     }
 
@@ -91,6 +87,27 @@ package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
         }
         if peerShift != nil {
             segment.options.windowShift = TCPConnection.windowShift(for: settings.receiveBufferMax)
+        }
+        return segment
+    }
+
+    /// Whether a segment may follow the peer's SYN; one without data may stand at the window's edge.
+    package func isInWindow(_ segment: ArrivedSegment, settings: TCPSettings) -> Bool {
+        let first = irs + 1
+        let edge = first + min(settings.receiveBufferMax, 65_535)
+        guard segment.sequence >= first else { return false }
+        return segment.length == 0 ? segment.sequence <= edge : segment.sequence < edge
+    }
+
+    /// What tells a peer how far the handshake is, when something else than its next segment arrives (RFC 9293 §3.10.7.4).
+    package func acknowledgement(settings: TCPSettings, at now: Instant) -> OutgoingSegment {
+        var segment = OutgoingSegment(sequence: iss + 1, flags: .ack)
+        segment.ack = irs + 1
+        let shift = peerShift == nil ? 0 : Int(TCPConnection.windowShift(for: settings.receiveBufferMax))
+        segment.window = UInt16(min(settings.receiveBufferMax, 65_535) >> shift)
+        if hasTimestamps {
+            let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000) &+ clockOffset
+            segment.options.timestamps = TCPTimestamps(value: clock, echo: recentTimestamp)
         }
         return segment
     }

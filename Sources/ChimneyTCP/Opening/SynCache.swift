@@ -1,4 +1,5 @@
 package import ChimneyPrimitives
+import ChimneyWire
 
 /// When half-open connections are told by cookies and not kept.
 public enum SynCookieMode: UInt8, Hashable, Sendable, CaseIterable {
@@ -223,6 +224,20 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         counters.reset += 1
         _ = remove(id)
         return true
+    }
+
+    /// What answers a segment that is not the next of a half-open connection: a RST elsewhere in the window, which may be
+    /// forged (RFC 5961 §3), or anything else outside of it (RFC 9293 §3.10.7.4, step 1).
+    ///
+    /// - Returns: an acknowledgement; `nil` when there is no half-open connection, or the segment is none of these.
+    package func challenge(_ segment: ArrivedSegment, of flow: Flow, at now: Instant) -> OutgoingSegment? {
+        guard let id = self.id(of: flow) else { return nil }
+        guard isInWindow(segment, of: id) == segment.flags.contains(.rst) else { return nil }
+        return entries[id].half.acknowledgement(settings: entries[id].settings.value, at: now)
+    }
+
+    private func isInWindow(_ segment: ArrivedSegment, of id: SlotID) -> Bool {
+        entries[id].half.isInWindow(segment, settings: entries[id].settings.value)
     }
 
     /// A listener is gone, and its half-open connections with it.
