@@ -89,7 +89,9 @@ extension VirtualStack {
             return synArrived(segment, packet, place, listener, after: ended?.sndNext)
         }
         if let reason = challenged(segment, place) { return drop(packet, reason) }
-        guard segment.flags.contains(.ack), let listener else { return refuse(packet, segment, place) }
+        guard let listener else { return refuse(packet, segment, place) }
+        // What neither opens nor acknowledges is not worth an answer to a listener (RFC 9293 §3.10.7.2, fourth).
+        guard segment.flags.contains(.ack) else { return drop(packet, .tcpNoConnection) }
         handshakeArrived(segment, packet, place, listener)
     }
 
