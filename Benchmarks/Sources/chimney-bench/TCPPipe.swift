@@ -146,7 +146,7 @@ private struct TCPLine: ~Copyable {
     }
 
     private mutating func exchange(_ index: Int) throws {
-        let byte: [UInt8] = [1]
+        let byte: InlineArray<1, UInt8> = [1]
         guard try unsafe left.write(clients[index], byte.span.bytes, at: now) == 1 else { throw BenchError.packetsLost }
         carry()
         try Self.read(&right, servers[index], 1, at: now)
@@ -160,7 +160,7 @@ private struct TCPLine: ~Copyable {
     private static func read(
         _ stack: inout VirtualStack, _ id: TCPConnectionID, _ count: Int, at now: Instant
     ) throws {
-        var bytes: [UInt8] = [0]
+        var bytes: InlineArray<1, UInt8> = [0]
         var elements = bytes.mutableSpan
         var span = unsafe elements.mutableBytes
         guard try stack.read(id, into: &span, at: now) == count else { throw BenchError.packetsLost }

@@ -170,7 +170,7 @@ extension VirtualStack {
         beginRound(at: now)
         guard tcp.links.contains(id.slot) else { throw .notConnected }
         let count = try tcp.links[id.slot].connection.read(into: &target)
-        finish(id.slot)
+        finishRead(id.slot)
         return count
     }
 
@@ -184,7 +184,7 @@ extension VirtualStack {
         beginRound(at: now)
         guard tcp.links.contains(id.slot) else { throw .notConnected }
         let count = try tcp.links[id.slot].connection.read(bytes, into: &reader)
-        finish(id.slot)
+        finishRead(id.slot)
         return count
     }
 
@@ -308,6 +308,12 @@ extension VirtualStack {
         tcp.links[id].connection.close(linger: linger, at: now, shared: &tcp.shared, output: &tcp.output)
         settle(id)
         touch(id)
+    }
+
+    /// Tells the peer of room, where a read made some that is worth it.
+    private mutating func finishRead(_ id: SlotID) {
+        if tcp.links[id].connection.hasNewsForPeer { touch(id) }
+        deliverLooped()
     }
 
     /// Sends what a command made due, and lets this stack take what it sent to itself.

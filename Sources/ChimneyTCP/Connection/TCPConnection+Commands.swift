@@ -133,6 +133,9 @@ extension TCPConnection {
         return count
     }
 
+    /// Whether the next flush has an acknowledgement to send, as after a read that made room.
+    package var hasNewsForPeer: Bool { marks.contains(.ackNow) }
+
     private mutating func wasRead() {
         if marks.contains(.urgentArrived), rcv.up <= rcv.nxt - received.count { marks.remove(.urgentArrived) }
         roomMade()

@@ -23,6 +23,12 @@ package struct TCPEvents: OptionSet, Hashable, Sendable, BitwiseCopyable {
     package static var pathSuspected: Self { Self(rawValue: 128) }
     /// All data and our FIN are acknowledged.
     package static var drained: Self { Self(rawValue: 256) }
+
+    // The protocol's own are looked up at run time where another module asks.
+    @inlinable
+    package var isEmpty: Bool { rawValue == 0 }
+    @inlinable
+    package func contains(_ other: Self) -> Bool { rawValue & other.rawValue == other.rawValue }
 }
 
 /// Why a connection ended other than by both ends having said all.
