@@ -118,6 +118,37 @@ struct Scripted: ~Copyable {
         return result
     }
 
+    /// Time passes until the retransmission timer expires; what is sent then is returned.
+    mutating func waitForTimeout() -> [Sent] {
+        var sent: [Sent] = []
+        var steps = 0
+        while end.connection.snapshot(at: now).timeouts == 0, steps < 100 {
+            steps += 1
+            now = max(now, end.connection.deadline)
+            end.timerFired(at: now)
+            sent = take()
+        }
+        return sent
+    }
+
+    /// Time passes, and the peer answers all that timers send: it has so much, and its window is closed.
+    ///
+    /// - Returns: how long the connection was there.
+    mutating func waitBehindAClosedWindow(_ time: TimeSpan, ack: Int) -> TimeSpan {
+        let start = now
+        let limit = now + time
+        var steps = 0
+        while state != .closed, end.connection.deadline <= limit, steps < 10_000 {
+            steps += 1
+            now = max(now, end.connection.deadline)
+            end.timerFired(at: now)
+            guard !take().isEmpty, state != .closed else { continue }
+            hear(ack: ack, window: 0)
+        }
+        if state != .closed { now = limit }
+        return now - start
+    }
+
     mutating func shutdown() -> [Sent] {
         end.shutdown(at: now)
         return take()

@@ -133,6 +133,47 @@ import Testing
         #expect(script.events().contains(.pathSuspected))
     }
 
+    /// Nagle's rule keeps back the only new data that could test the timeout (RFC 5682 §2.1 step 2b).
+    @Test(arguments: [true, false])
+    func aTimeoutThatNothingNewCanTestIsFollowedByRetransmissionsAtOnce(sack: Bool) {
+        var settings = Scripted.plain
+        settings.hasSelectiveAcks = sack
+        settings.findsBlackHoles = false
+        var options = TCPOptionValues()
+        options.permitsSACK = sack
+        var script = Scripted.opened(settings, options: options)
+        script.write(5 * 1_460 + 100)
+        if sack { #expect(script.wait(.milliseconds(100)).count == 1, "the probe is lost, too") }
+        #expect(script.write(100).isEmpty, "it waits for the small one before it")
+        #expect(script.waitForTimeout().contains { $0.sequence == 0 })
+        script.now = script.now + .milliseconds(10)
+        #expect(script.hear(ack: 1_460).map(\.sequence) == [1_460, 2_920])
+        script.now = script.now + .milliseconds(10)
+        #expect(script.hear(ack: 4_380).map(\.sequence).starts(with: [4_380, 5_840]), "slow start goes on")
+    }
+
+    @Test func aTimeoutThatTheWindowLetsNothingNewTestIsFollowedByRetransmissionsAtOnce() {
+        var settings = Scripted.plain
+        settings.findsBlackHoles = false
+        var script = Scripted.opened(settings, window: 8_000)
+        #expect(script.write(40_000).count == 5)
+        #expect(script.waitForTimeout().map(\.sequence) == [0])
+        script.now = script.now + .milliseconds(10)
+        #expect(script.hear(ack: 1_460, window: 8_000 - 1_460).map(\.sequence) == [1_460, 2_920])
+    }
+
+    @Test func aTimeoutThatIsTestedByNewDataIsNotFollowedByRetransmissions() {
+        var settings = Scripted.plain
+        settings.findsBlackHoles = false
+        var script = Scripted.opened(settings)
+        script.write(40_000)
+        #expect(script.waitForTimeout().map(\.sequence) == [0])
+        script.now = script.now + .milliseconds(10)
+        #expect(script.hear(ack: 1_460).map(\.sequence) == [14_600, 16_060])
+        script.now = script.now + .milliseconds(10)
+        #expect(script.hear(ack: 2_920).allSatisfy { $0.sequence > 16_060 }, "the timeout was needless")
+    }
+
     @Test func theOwnersPatienceEndsAConnectionThatDoesNotGetOn() {
         var settings = Scripted.plain
         settings.userTimeout = .seconds(3)

@@ -151,6 +151,18 @@ extension LossRecovery {
         }
     }
 
+    /// Nothing new left that could test a timeout: it counts as needed, and what is lost is sent again by slow start
+    /// (RFC 5682 §2.1 step 2b).
+    ///
+    /// - Returns: whether a test was ended; one that the pacer holds back goes on.
+    mutating func testCannotGoOn() -> Bool {
+        guard test == .sending, !box.isEmpty, !box.flight.waitsForPacer else { return false }
+        test = .none
+        // As if the acknowledgement that began the test had been one of slow start.
+        congestion.control.cwnd = 2 * Int(mss)
+        return true
+    }
+
     /// Goes back to how things were, without sending at once all that would be allowed (RFC 4015 §3.4).
     mutating func undo(acknowledged: Int, at now: Instant) {
         guard let saved = box.flight.undo.congestion else { return }

@@ -13,6 +13,7 @@ extension TCPConnection {
         case .established, .finWait1, .closeWait, .closing, .lastAck:
             if recovery.hasLost { sendLost(at: now, to: &output) }
             if snd.nxt != sendBuffer.end || marks.contains(.finQueued) { sendNew(at: now, to: &output) }
+            if recovery.test == .sending, recovery.testCannotGoOn() { sendLost(at: now, to: &output) }
         case .finWait2, .timeWait: break
         }
         if marks.contains(.ackNow) { sendAck(at: now, to: &output) }
