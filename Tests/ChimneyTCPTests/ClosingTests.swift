@@ -106,6 +106,40 @@ import Testing
         #expect(answered.failure == nil && answered.state == .finWait2)
     }
 
+    @Test func anOwnerThatIsGoneDoesNotWaitForeverForAWindow() {
+        for isOutstanding in [false, true] {
+            for isClosed in [false, true] {
+                var script = Scripted.opened()
+                script.write(100_000)
+                script.now = script.now + .milliseconds(10)
+                let acked = isOutstanding ? 1_460 : 14_600
+                script.hear(ack: acked, window: 0)
+                if isClosed { _ = script.close() }
+                let lasted = script.waitBehindAClosedWindow(.seconds(1_200), ack: acked)
+                #expect(script.state == (isClosed ? .closed : .established))
+                #expect(lasted > .seconds(60), "a slow reader has its time")
+                guard isClosed else { continue }
+                #expect(script.failure == .timedOut && script.segments.last?.flags == [.rst, .ack])
+                #expect(script.end.pool.inUse == 0, "its buffer is free")
+            }
+        }
+    }
+
+    @Test func aWindowThatOpensInTimeIsUsedThoughTheOwnerIsGone() {
+        var script = Scripted.opened()
+        script.write(14_600 + 3 * 1_460 + 100)
+        script.hear(ack: 14_600, window: 0)
+        _ = script.close()
+        var acked = 14_600
+        for _ in 0..<3 {
+            #expect(script.waitBehindAClosedWindow(.seconds(60), ack: acked) == .seconds(60))
+            #expect(script.hear(ack: acked, window: 1_460) == [Sent(.ack, acked, 1_460)])
+            acked += 1_460
+            #expect(script.hear(ack: acked, window: 0).isEmpty)
+        }
+        #expect(script.hear(ack: acked) == [Sent([.ack, .psh, .fin], acked, 100)])
+    }
+
     @Test func abortingTellsThePeer() {
         for isOpen in [true, false] {
             var script = isOpen ? Scripted.opened() : Scripted(Scripted.plain)

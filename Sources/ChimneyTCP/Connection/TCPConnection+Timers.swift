@@ -27,11 +27,10 @@ extension TCPConnection {
         switch recovery.timerFired(at: now) {
         case .none: break
         case .transmit:
-            // Behind a closed window timeouts are probes: a peer that answers none of many is gone.
-            let isSilent = snd.wnd == 0 && now - heardAt >= recovery.rto * 2
-            if isSilent && recovery.backoff > sharedSettings.value.retransmissionsMax {
-                end(.timedOut, shared: &shared, output: &output)
-            }
+            // Behind a closed window timeouts are probes.
+            guard snd.wnd == 0, recovery.backoff > timeoutsMax else { break }
+            let isSilent = now - heardAt >= recovery.rto * 2
+            windowStayedClosed(isSilent: isSilent, shared: &shared, output: &output)
         case .probe: probeTail(at: now, to: &output)
         case .timedOut(let count): retransmissionTimedOut(count, at: now, shared: &shared, output: &output)
         }
@@ -59,9 +58,30 @@ extension TCPConnection {
         if snd.wnd == 0 && now - heardAt < recovery.rto * 2 { return }
         if marks.contains(.congestionMarks) { marks.insert(.tellsReduction) }
         suspectSize(count, at: now)
-        let most = sharedSettings.value.retransmissionsMax
-        guard count > (marks.contains(.ownerGone) ? min(most, 8) : most) else { return }
+        guard count > timeoutsMax else { return }
         end(hasSoftError ? .unreachable : .timedOut, shared: &shared, output: &output)
+    }
+
+    /// How often in a row the timer fires in vain before the connection is given up: less often once nobody owns it.
+    private var timeoutsMax: Int {
+        let most = sharedSettings.value.retransmissionsMax
+        return marks.contains(.ownerGone) ? min(most, 8) : most
+    }
+
+    /// As many probes as timeouts are waited for did not open the peer's window.
+    ///
+    /// A peer that answers none is gone. One that answers is borne as long as there is an owner (RFC 9293 §3.8.6.1); without
+    /// one it must not hold the buffer for ever (RFC 6429).
+    ///
+    /// - Returns: whether the connection was given up.
+    @discardableResult
+    private mutating func windowStayedClosed(
+        isSilent: Bool, shared: inout TCPShared, output: inout TCPOutput
+    ) -> Bool {
+        guard isSilent || marks.contains(.ownerGone) else { return false }
+        if !isSilent { sendReset(to: &output) }
+        end(.timedOut, shared: &shared, output: &output)
+        return true
     }
 
     /// The time to probe a window has come.
@@ -71,10 +91,9 @@ extension TCPConnection {
             probeDue = .never
             return
         }
-        let silence = now - heardAt
-        if Int(probesSent) >= sharedSettings.value.retransmissionsMax && silence >= probeInterval * 2 {
-            return end(.timedOut, shared: &shared, output: &output)
-        }
+        let isSilent = now - heardAt >= probeInterval * 2
+        let isEnough = Int(probesSent) >= timeoutsMax
+        if isEnough, windowStayedClosed(isSilent: isSilent, shared: &shared, output: &output) { return }
         probeWindow(at: now, to: &output)
     }
 
