@@ -251,8 +251,9 @@ extension TCPConnection {
                 probeDue = .never
                 marks.remove(.probeIsOut)
             }
-            probesSent = 0
         }
+        // While nothing waits for the window, what was sent were keep-alive probes, and this answers them.
+        if window > 0 || probeDue == .never { probesSent = 0 }
         if wasClosed != (window == 0) { recovery.peerWindowClosed(window == 0) }
     }
 

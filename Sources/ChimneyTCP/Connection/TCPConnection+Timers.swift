@@ -108,7 +108,7 @@ extension TCPConnection {
         if state == .synSent || state == .synReceived {
             return end(hasSoftError ? .unreachable : .timedOut, shared: &shared, output: &output)
         }
-        guard isOutstanding else { return }
+        guard isOutstanding || probeDue != .never else { return }
         if now < progressAt + patience {
             userDue = progressAt + patience
         } else {
@@ -143,7 +143,7 @@ extension TCPConnection {
             trim()
         }
         guard let keepAlive = sharedSettings.value.keepAlive, state.isSynchronized, state != .timeWait else { return }
-        if isOutstanding || sendBuffer.end > snd.nxt {
+        if isOutstanding || probeDue != .never {
             // Retransmissions and probes of the window tell whether the peer is there.
             idleDue = now + keepAlive.idle
             return
@@ -151,7 +151,7 @@ extension TCPConnection {
         if now < heardAt + keepAlive.idle {
             probesSent = 0
             idleDue = heardAt + keepAlive.idle
-        } else if Int(probesSent) >= keepAlive.count {
+        } else if probesSent == .max || Int(probesSent) >= keepAlive.count {
             sendReset(to: &output)
             end(.keepAliveTimedOut, shared: &shared, output: &output)
         } else {

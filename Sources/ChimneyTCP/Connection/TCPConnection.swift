@@ -44,7 +44,7 @@ package struct TCPConnection: ~Copyable {
     var userDue = Instant.never
     /// When a segment last arrived.
     var heardAt: Instant
-    /// When something was last acknowledged, or sent after everything was.
+    /// When something was last acknowledged, or sent or kept by a closed window after everything was.
     var progressAt: Instant
     /// In which half of a second the last challenge ACK went out, counted from the beginning of time.
     var challengedIn = UInt32.max

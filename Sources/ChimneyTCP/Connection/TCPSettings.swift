@@ -56,8 +56,8 @@ public struct TCPSettings: Hashable, Sendable {
     public var quickAcks = 16
     /// Whether silence is broken; `nil` for never.
     public var keepAlive: KeepAlive?
-    /// How long sent data may go unacknowledged before the connection is given up (RFC 9293 §3.9.1); `nil` leaves it to
-    /// ``retransmissionsMax``.
+    /// How long data may go unacknowledged that was sent, or that a closed window keeps from being sent, before the
+    /// connection is given up (RFC 9293 §3.9.1); `nil` leaves it to ``retransmissionsMax``.
     public var userTimeout: TimeSpan?
     /// How often a SYN is sent again before connecting fails.
     public var synRetriesMax = 7

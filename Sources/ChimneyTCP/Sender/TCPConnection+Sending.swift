@@ -158,7 +158,12 @@ extension TCPConnection {
 
     /// The window is closed, or open by too little: it is probed when nothing that is under way opens it.
     private mutating func waitForWindow(at now: Instant) {
-        guard !isOutstanding, probeDue == .never else { return }
+        guard !isOutstanding else { return }
+        if userDue == .never, let patience = sharedSettings.value.userTimeout {
+            progressAt = now
+            userDue = now + patience
+        }
+        guard probeDue == .never else { return }
         probesSent = 0
         probeDue = now + probeInterval
     }
@@ -170,7 +175,7 @@ extension TCPConnection {
 
     /// Sends one byte beyond the window, or, when the window has some room, what fits in it.
     mutating func probeWindow(at now: Instant, to output: inout TCPOutput) {
-        probesSent = probesSent &+ 1
+        probesSent = min(probesSent, .max - 1) + 1
         probeDue = now + probeInterval
         if snd.wnd > 0 {
             marks.insert(.overridesSilly)
