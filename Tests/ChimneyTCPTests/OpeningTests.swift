@@ -126,6 +126,30 @@ import Testing
         #expect(script.end.connection.snapshot(at: script.now).peerWindow == 3 << 14)
     }
 
+    @Test func theWindowOfASYNIsNotShiftedThoughItCarriesDataOrCrossesOurs() {
+        var settings = Scripted.plain
+        settings.scalesWindow = true
+        var options = TCPOptionValues()
+        options.windowShift = 7
+        options.maximumSegmentSize = 1_460
+        var early = Scripted(settings)
+        early.end.connect(at: early.now)
+        early.hear([.syn, .ack], -1, pattern(10), window: 4_000, options: options)
+        #expect(early.end.connection.readableCount == 10)
+        #expect(early.end.connection.snapshot(at: early.now).peerWindow == 4_000)
+        early.hear(.ack, 10, window: 50)
+        #expect(early.end.connection.snapshot(at: early.now).peerWindow == 50 << 7)
+        var crossing = Scripted(settings)
+        crossing.end.connect(at: crossing.now)
+        crossing.hear(.syn, -1, window: 4_000, options: options)
+        crossing.hear([.syn, .ack], -1, window: 4_000, options: options)
+        #expect(crossing.state == .established)
+        #expect(crossing.end.connection.snapshot(at: crossing.now).peerWindow == 4_000)
+        #expect(crossing.write(100_000).reduce(0) { $0 + $1.count } == 2_920)
+        crossing.hear(window: 50)
+        #expect(crossing.end.connection.snapshot(at: crossing.now).peerWindow == 50 << 7)
+    }
+
     @Test func aPeerThatNamesNoSegmentSizeGets536BytesAndOneThatNamesATinyOneTheSmallest() {
         var script = Scripted(Scripted.plain)
         script.end.connect(at: script.now)

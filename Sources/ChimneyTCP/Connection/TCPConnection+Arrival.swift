@@ -30,6 +30,8 @@ extension TCPConnection {
         output: inout TCPOutput
     ) -> TCPDrop? {
         var segment = segment
+        // The window of a SYN is never shifted (RFC 7323 §2.2), whatever else the segment carries.
+        let isShifted = !segment.flags.contains(.syn)
         if marks.contains(.watched) { arrivingSeen(segment, at: now) }
         switch state {
         case .closed, .timeWait: return .closed
@@ -60,7 +62,8 @@ extension TCPConnection {
         guard segment.flags.contains(.ack) else { return .noAck }  // 5
         if let drop = checkAcknowledgment(segment, at: now, shared: &shared, output: &output) { return drop }
         noteTimestamp(segment, at: now)
-        acknowledgementArrived(segment, at: now, output: &output)
+        let shift = isShifted && marks.contains(.scaled) ? snd.shift : 0
+        acknowledgementArrived(segment, window: Int32(segment.window) << Int32(shift), at: now, output: &output)
         finAcknowledged(at: now, shared: &shared, output: &output)
         guard state != .closed && state != .timeWait else { return nil }
         if segment.flags.contains(.urg) { urgentArrived(segment, output: &output) }  // 6
@@ -187,10 +190,9 @@ extension TCPConnection {
     }
 
     private mutating func acknowledgementArrived(
-        _ segment: ArrivedSegment, at now: Instant, output: inout TCPOutput
+        _ segment: ArrivedSegment, window: Int32, at now: Instant, output: inout TCPOutput
     ) {
         let ack = segment.ack
-        let window = Int32(segment.window) << Int32(marks.contains(.scaled) ? snd.shift : 0)
         if ack > snd.nxt {
             // The byte that probed the window was taken.
             snd.nxt = ack
