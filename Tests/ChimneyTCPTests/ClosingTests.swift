@@ -88,6 +88,19 @@ import Testing
         #expect(script.drop == .readerGone && script.state == .closed)
     }
 
+    @Test func lingeringDoesNotEndAConnectionThatOnlyWaitsForThePeersFIN() {
+        var script = Scripted.opened()
+        script.write(100)
+        script.hear(ack: 100)
+        _ = script.shutdown()
+        script.hear(ack: 101)
+        #expect(script.close(linger: .seconds(1)).isEmpty)
+        #expect(script.wait(.seconds(5)).isEmpty)
+        #expect(script.state == .finWait2 && script.failure == nil)
+        _ = script.wait(.seconds(60))
+        #expect(script.state == .closed && script.failure == nil)
+    }
+
     @Test func lingeringForNoTimeGivesUpAtOnceAndForSomeTimeThen() {
         var none = Scripted.opened()
         none.write(10)

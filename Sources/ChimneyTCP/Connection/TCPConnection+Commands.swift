@@ -183,7 +183,7 @@ extension TCPConnection {
             return abort(shared: &shared, output: &output)
         }
         shutdown()
-        if let linger {
+        if let linger, state != .finWait2 {
             marks.insert(.lingers)
             userDue = now + linger
         }
