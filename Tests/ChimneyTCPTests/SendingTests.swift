@@ -40,6 +40,32 @@ import Testing
         #expect(script.end.connection.snapshot(at: script.now).sendQueueBytes == 2_000)
     }
 
+    @Test func whatIsHeldBackLeavesOnceNothingElseMakesRoom() {
+        var settings = Scripted.plain
+        settings.sendBufferMax = 16_384
+        var options = TCPOptionValues()
+        options.maximumSegmentSize = 65_495
+        for count in [16_383, 16_384, 20_000] {
+            var script = Scripted.opened(settings, segmentSize: 65_495, options: options)
+            script.end.connection.setCorked(true)
+            let sent = script.write(count)
+            guard count >= 16_384 else {
+                #expect(sent.isEmpty && script.wait(.seconds(60)).isEmpty, "there is room for more")
+                continue
+            }
+            #expect(sent == [Sent([.ack, .psh], 0, 16_384)])
+            script.write(20_000)
+            script.hear(ack: 16_384)
+            #expect(script.write(10).isEmpty, "there is room again")
+        }
+        // Segments are under way that make room when they are acknowledged.
+        var full = Scripted.opened(settings)
+        full.end.connection.setCorked(true)
+        #expect(full.write(20_000).map(\.count).allSatisfy { $0 == 1_460 })
+        #expect(full.hear(ack: 14_600).map(\.count) == [1_460])
+        #expect(full.hear(ack: 16_060).isEmpty, "324 bytes wait for what the owner writes now")
+    }
+
     // MARK: - The peer's window
 
     @Test func noMoreIsSentThanThePeerTakes() {

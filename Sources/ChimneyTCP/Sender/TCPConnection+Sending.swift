@@ -121,7 +121,11 @@ extension TCPConnection {
     /// the acknowledgement of an earlier segment that was small).
     private func mayBeSmall(wantsFIN: Bool) -> Bool {
         if wantsFIN || marks.contains(.overridesSilly) { return true }
-        if marks.contains(.corked) { return false }
+        if marks.contains(.corked) {
+            // A writer who cannot go on waits for room, which only an acknowledgement makes.
+            let isFull = marks.contains(.writerWaits) || sendBuffer.count >= sharedSettings.value.sendBufferMax
+            return isFull && !isOutstanding
+        }
         return marks.contains(.noDelay) || snd.small <= snd.una
     }
 
