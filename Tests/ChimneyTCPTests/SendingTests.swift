@@ -357,6 +357,41 @@ import Testing
         #expect(script.write(50) == [Sent([.ack, .psh], 150, 50)])
     }
 
+    @Test func whatHasLeftIsSaidToBeUrgentWithItsLastByteOnceMore() {
+        var script = Scripted.opened(impatient)
+        script.write(100)
+        script.end.connection.markUrgent()
+        #expect(script.flush() == [Sent([.ack, .urg], 99, 1)])
+        #expect(script.segments.last?.urgentPointer == 1)
+        #expect(script.flush().isEmpty, "once")
+        #expect(script.waitForTimeout() == [Sent([.ack, .psh, .urg], 0, 100)])
+        #expect(script.segments.last?.urgentPointer == 100)
+        script.hear(ack: 100)
+        script.end.connection.markUrgent()
+        #expect(script.flush().isEmpty, "all is acknowledged: nothing is there to say it with")
+        #expect(script.write(50) == [Sent([.ack, .psh], 100, 50)])
+    }
+
+    @Test func urgencyIsToldAtOnceThoughTheDataMayNotLeave() {
+        var script = Scripted.opened(impatient, window: 50)
+        #expect(script.write(100) == [Sent(.ack, 0, 50)])
+        script.end.connection.markUrgent()
+        #expect(script.flush() == [Sent([.ack, .urg], 50)])
+        #expect(script.segments.last?.urgentPointer == 50)
+        #expect(script.hear(ack: 50, window: 0).isEmpty)
+        #expect(script.hear(ack: 50, window: 50) == [Sent([.ack, .psh, .urg], 50, 50)])
+        var ends = TwoEnds(End(Scripted.plain), End(Scripted.plain, iss: 5_000))
+        ends.open()
+        ends.client.connection.setCorked(true)
+        _ = ends.client.write(pattern(100), at: ends.now)
+        ends.client.connection.markUrgent()
+        ends.client.connection.flush(at: ends.now, output: &ends.client.output)
+        ends.collect()
+        ends.run(.seconds(1))
+        #expect(ends.server.events.contains(.urgent) && ends.server.connection.urgentCount == 100)
+        #expect(ends.server.connection.readableCount == 0, "the data is still to come")
+    }
+
     // MARK: - The path
 
     @Test func aSmallerPathIsBelievedWhenItQuotesWhatIsUnderWay() {

@@ -75,10 +75,14 @@ extension TCPConnection {
     }
 
     /// Says that all that was written so far is urgent (RFC 9293 §3.8.5).
+    ///
+    /// What did not leave yet says so as it leaves, and a segment without data before it when it may not leave now. What
+    /// has left all says it with its last byte once more, which a peer that has that byte does not look at; so write while
+    /// the connection is corked, and say it then.
     package mutating func markUrgent() {
         guard writeError == nil, !sendBuffer.isEmpty else { return }
         snd.up = sendBuffer.end
-        marks.insert(.urgentQueued)
+        marks.insert([.urgentQueued, .urgentUntold])
     }
 
     /// Whether only full segments leave, until it is switched off.

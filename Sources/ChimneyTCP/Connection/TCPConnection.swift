@@ -230,6 +230,8 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     static var lingers: Self { Self(rawValue: 1 << 22) }
     /// The smallest segments wait no longer for larger ones: their time is up.
     static var overridesSilly: Self { Self(rawValue: 1 << 23) }
+    /// Urgent data was written, and no segment has said so.
+    static var urgentUntold: Self { Self(rawValue: 1 << 24) }
     /// The connection asked for congestion marks in its SYN.
     static var asksForMarks: Self { Self(rawValue: 1 << 25) }
     /// The peer's FIN arrived, perhaps before data that it follows.

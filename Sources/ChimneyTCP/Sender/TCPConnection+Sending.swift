@@ -16,7 +16,10 @@ extension TCPConnection {
             if recovery.test == .sending, recovery.testCannotGoOn() { sendLost(at: now, to: &output) }
         case .finWait2, .timeWait: break
         }
-        if marks.contains(.ackNow) { sendAck(at: now, to: &output) }
+        if !marks.isDisjoint(with: [.ackNow, .urgentUntold]) {
+            if marks.contains(.urgentUntold) { sendUrgency(at: now, to: &output) }
+            if marks.contains(.ackNow) { sendAck(at: now, to: &output) }
+        }
         if idleDue > now + Self.quietTime, state != .finWait2, holdsMemory { idleDue = now + Self.quietTime }
     }
 
@@ -141,6 +144,7 @@ extension TCPConnection {
         if marks.contains(.urgentQueued), snd.up > start {
             segment.flags.insert(.urg)
             segment.urgentPointer = UInt16(clamping: snd.up - start)
+            marks.remove(.urgentUntold)
         }
         if marks.contains(.congestionMarks) && kind == .new && count > 0 {
             segment.isCongestionCapable = recovery.marksECT
@@ -195,6 +199,22 @@ extension TCPConnection {
         }
         acknowledged(by: &segment)
         send(segment, isAgain: true, at: now, to: &output)
+    }
+
+    /// Points at the end of urgent data that nothing sent since points at.
+    ///
+    /// A pointer looks ahead: what is not sent is pointed at from before it, also when the window is closed, and what is
+    /// sent with its last byte, once more.
+    private mutating func sendUrgency(at now: Instant, to output: inout TCPOutput) {
+        guard state.isSynchronized else { return }
+        marks.remove(.urgentUntold)
+        guard marks.contains(.urgentQueued), snd.up > snd.una else { return }
+        let isSent = snd.up <= snd.nxt
+        var segment = self.segment(sequence: isSent ? snd.up - 1 : snd.nxt, flags: [.ack, .urg], at: now)
+        segment.urgentPointer = UInt16(clamping: snd.up - segment.sequence)
+        if isSent { segment.payloadCount = 1 }
+        acknowledged(by: &segment)
+        send(segment, isAgain: isSent, at: now, to: &output)
     }
 
     // MARK: - Headers
