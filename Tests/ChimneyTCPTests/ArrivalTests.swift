@@ -94,13 +94,36 @@ import Testing
     }
 
     @Test func allChallengesOfAShardTogetherHaveABound() {
-        var budget = ChallengeBudget(perSecondMax: 3)
+        var budget = ChallengeBudget(perSecondMax: 3, secret: KeyedHash(key: (1, 2)))
         var taken: [Bool] = []
         for _ in 0..<5 { taken.append(budget.take(at: .zero)) }
-        #expect(taken == [true, true, true, false, false])
-        #expect(budget.refused == 2)
+        #expect(taken.starts(with: [true, true]) && taken.suffix(2) == [false, false])
+        #expect(budget.refused == taken.count { !$0 })
         let isAnew = budget.take(at: .zero + .seconds(1))
         #expect(isAnew)
+    }
+
+    /// A bound that is always the same tells who uses it up how many challenges went to others (RFC 9293 §7).
+    @Test func howManyChallengesAShardSendsInASecondCannotBeForetold() {
+        func counts(_ secret: UInt64) -> [Int] {
+            var budget = ChallengeBudget(perSecondMax: 100, secret: KeyedHash(key: (secret, 1)))
+            return (0..<50).map { second in
+                let now = Instant.zero + .seconds(Int64(second))
+                return (0..<200).count { _ in budget.take(at: now) }
+            }
+        }
+        let seen = counts(1)
+        #expect(seen.allSatisfy { (50...100).contains($0) }, "at most the bound, and no less than half of it")
+        #expect(Set(seen).count > 10)
+        #expect(counts(2) != seen)
+        #expect(counts(1) == seen, "a run is repeated by its seed")
+        for most in [0, 1] {
+            var small = ChallengeBudget(perSecondMax: most, secret: KeyedHash(key: (3, 1)))
+            for second in 0..<10 {
+                let now = Instant.zero + .seconds(Int64(second))
+                #expect((0..<3).count { _ in small.take(at: now) } == most)
+            }
+        }
     }
 
     // MARK: - Timestamps
@@ -211,7 +234,7 @@ import Testing
         #expect(small.drop == .reassemblyFull)
         #expect(small.end.shared.reassembly.bytes <= 5_000 && small.end.shared.reassembly.bytes > 0)
         var crowded = Scripted.opened()
-        crowded.end.shared = TCPShared(reassemblyBytesMax: 2_500)
+        crowded.end.shared = TCPShared(reassemblyBytesMax: 2_500, secret: KeyedHash(key: (1, 2)))
         crowded.hear(.ack, 100, pattern(10))
         #expect(crowded.drop == nil)
         crowded.hear(.ack, 200, pattern(10))

@@ -44,7 +44,7 @@ struct Flying {
 struct End: ~Copyable {
     let pool: PacketPool
     var connection: TCPConnection
-    var shared = TCPShared()
+    var shared = TCPShared(secret: KeyedHash(key: (1, 2)))
     var output = TCPOutput()
     var events: TCPEvents = []
     var drops: [TCPDrop] = []

@@ -43,7 +43,8 @@ struct TCPTables: ~Copyable {
         numbers = InitialSequence(using: &random)
         hosts = HostCache(settings: settings.hostCache, using: &random)
         shared = TCPShared(
-            challengesPerSecondMax: settings.challengesPerSecondMax, reassemblyBytesMax: settings.reassemblyBytesMax)
+            challengesPerSecondMax: settings.challengesPerSecondMax, reassemblyBytesMax: settings.reassemblyBytesMax,
+            secret: numbers.secret)
         timers = TimerWheel(timersMax: settings.connectionsMax)
         resetLimit = RateLimit(perSecondMax: settings.resetsPerSecondMax, burstMax: settings.resetBurstMax)
         standard = SharedTCPSettings(settings.connection)

@@ -110,27 +110,39 @@ package struct TCPShared: ~Copyable {
     /// its peer.
     package var heldMax = Int.max
 
-    package init(challengesPerSecondMax: Int = 1_000, reassemblyBytesMax: Int = 67_108_864) {
-        challenges = ChallengeBudget(perSecondMax: challengesPerSecondMax)
+    /// - Parameters:
+    ///   - challengesPerSecondMax: how many challenge ACKs all of them send in a second.
+    ///   - reassemblyBytesMax: how much memory all of them use for data out of order.
+    ///   - secret: what strangers do not know.
+    package init(challengesPerSecondMax: Int = 1_000, reassemblyBytesMax: Int = 67_108_864, secret: KeyedHash) {
+        challenges = ChallengeBudget(perSecondMax: challengesPerSecondMax, secret: secret)
         reassembly = ReassemblyBudget(bytesMax: reassemblyBytesMax)
     }
 }
 
 /// How many ACKs answer segments that may be forged, in one second (RFC 5961 §7).
+///
+/// All connections draw on it, so that one who uses it up on his own would count what is missing, and know which of the
+/// numbers he forged made another connection draw. So nobody can foretell how many there are in a second.
 package struct ChallengeBudget: Sendable {
-    /// The most in one second by all connections; beyond it none is sent.
+    /// The most in one second by all connections, of which up to a half is left out; beyond it none is sent.
     package let perSecondMax: Int
+    private let secret: KeyedHash
     private var left = 0
     private var until = Instant.zero
     /// How many were not sent.
     package private(set) var refused: UInt64 = 0
 
-    package init(perSecondMax: Int) { self.perSecondMax = perSecondMax }
+    package init(perSecondMax: Int, secret: KeyedHash) {
+        self.perSecondMax = max(0, perSecondMax)
+        self.secret = secret
+    }
 
     package mutating func take(at now: Instant) -> Bool {
         if now >= until {
             until = now + .seconds(1)
-            left = perSecondMax
+            let drawn = secret.hash(UInt64(truncatingIfNeeded: now.nanoseconds), 0, 0, 0, 0, Self.purpose)
+            left = perSecondMax - Int(drawn % UInt64(perSecondMax / 2 + 1))
         }
         guard left > 0 else {
             refused += 1
@@ -139,4 +151,7 @@ package struct ChallengeBudget: Sendable {
         left -= 1
         return true
     }
+
+    /// Tells what is drawn here from what the secret is used for elsewhere.
+    private static var purpose: UInt64 { 3 }
 }

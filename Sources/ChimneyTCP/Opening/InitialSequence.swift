@@ -32,7 +32,8 @@ extension IPv6Flow: TCPFlow {
 /// A number is what a clock of four microseconds shows, added to a secret of the flow: a new connection of the same flow
 /// begins behind the old one, at a rate that never changes, and strangers can foretell nothing.
 package struct InitialSequence: Sendable {
-    private let secret: KeyedHash
+    /// The secret, which others may use for purposes of their own: 1 and 2 are taken.
+    package let secret: KeyedHash
 
     /// Numbers under a secret of their own.
     package init(using random: inout StackRandom) { secret = KeyedHash(using: &random) }
