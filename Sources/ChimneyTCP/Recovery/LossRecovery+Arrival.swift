@@ -221,6 +221,8 @@ extension LossRecovery {
         box.flight.peak = UInt32(clamping: inFlight)
         box.flight.samplesBefore = box.flight.samples
         box.flight.samples = 0
+        // The number of the last recovery must stay near those in use to be compared with them.
+        if episode == .none, una - recoveryPoint > 1 << 28 { recoveryPoint = una - 1 }
     }
 
     private var samplePhase: AckSample.Phase {

@@ -93,8 +93,6 @@ extension LossRecovery {
             box.flight.undo.expiry = nxt
         }
         if box.flight.undo.isEnding, una > box.flight.undo.expiry { box.flight.undo = UndoRecord() }
-        // The number must stay near those in use to be compared with them.
-        if episode == .none, una - recoveryPoint > 1 << 30 { recoveryPoint = una - 1 }
     }
 
     // MARK: - Needless

@@ -234,6 +234,39 @@ import Testing
         #expect(time >= .milliseconds(40) && time <= .milliseconds(50), "\(time)")
     }
 
+    /// Three gigabytes after a recovery: each acknowledgement goes the short way, or, where `isLong`, none.
+    @Test(arguments: [true, false])
+    func howMuchEverWasSentAfterARecoveryAllIsCalmAndTheNextLossIsFound(isLong: Bool) {
+        var opening = RecoveryOpening(una: SequenceNumber(1), mss: 60_000)
+        opening.hasSelectiveAcks = false
+        var recovery = LossRecovery(settings: RecoverySettings())
+        recovery.opened(opening, at: .zero)
+        var now = Instant.zero
+        var slow = 0
+        for _ in 0..<50_000 {
+            let range = SequenceRange(recovery.una, count: 60_000)
+            recovery.transmitted(
+                Transmission(range: range, kind: .new, timestamp: 0, isApplicationLimited: true), at: now)
+            now = now + .milliseconds(1)
+            if !recovery.isCalm(acknowledging: range.end) { slow += 1 }
+            if isLong {
+                _ = recovery.ackArrived(AckArrival(ack: range.end), at: now)
+            } else {
+                recovery.acknowledgedCalmly(upTo: range.end, at: now)
+            }
+        }
+        #expect(slow == 0)
+        let first = SequenceRange(recovery.una, count: 60_000)
+        recovery.transmitted(
+            Transmission(range: first, kind: .new, timestamp: 0, isApplicationLimited: true), at: now)
+        for _ in 0..<3 {
+            var duplicate = AckArrival(ack: first.start)
+            duplicate.mayBeDuplicate = true
+            _ = recovery.ackArrived(duplicate, at: now)
+        }
+        #expect(recovery.phase == .recovery)
+    }
+
     @Test func theStateIsOneLineForPeople() {
         var side = SendingSide(.cubic)
         side.send()
