@@ -217,7 +217,7 @@ enum Family: String, CaseIterable {
 }
 
 extension VirtualStack {
-    fileprivate mutating func addAddress(_ address: IPAddress, to index: InterfaceIndex) throws {
+    mutating func addAddress(_ address: IPAddress, to index: InterfaceIndex) throws {
         switch address {
         case .v4(let address): try addAddress(address, prefixLength: 24, to: index, at: .zero)
         case .v6(let address): try addAddress(address, prefixLength: 64, to: index, at: .zero)

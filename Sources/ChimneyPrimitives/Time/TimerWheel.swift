@@ -141,12 +141,12 @@ package struct TimerWheel: ~Copyable {
     /// Moves every timer that is due from its slot to the list, in order.
     private mutating func collectDue() {
         let target = now.nanoseconds >> Self.tickShift
-        let collected = due.count
         while let (level, slot, start) = firstSlot(), start <= target {
             let end = tick
             tick = max(tick, start)
             assert(tick >= end, "a wheel turns forward")
             let isCurrent = level == 0 && start == target
+            let collected = due.count
             var timer = takeSlot(level: level, slot: slot)
             while timer != Self.none, let nodes = unsafe nodes {
                 let next = unsafe nodes[Int(timer)].next
@@ -158,15 +158,48 @@ package struct TimerWheel: ~Copyable {
                 }
                 timer = next
             }
+            // What was collected before was due before all of these.
+            sortDue(from: collected)
             if isCurrent { break }
         }
         tick = max(tick, target)
-        guard due.count > collected, let nodes = unsafe nodes else { return }
-        // What was collected before was due before all of these.
-        due[collected...].sort { unsafe TimerNode.precedes(nodes[Int($0)], nodes[Int($1)]) }
-        for position in collected..<due.count {
-            unsafe nodes[Int(due[position])].previous = UInt32(position)
+    }
+
+    /// Puts the timers that were collected last in order, without memory for it.
+    private mutating func sortDue(from first: Int) {
+        guard first < due.count, let nodes = unsafe nodes else { return }
+        var ascents = 0
+        for position in (first + 1)..<max(due.count, first + 1) where precedes(position - 1, position) { ascents += 1 }
+        let last = due.count - first - 1
+        if ascents == 0 {
+            // A slot keeps what was armed last first, and that is mostly due last.
+            for offset in 0..<(last + 1) / 2 { due.swapAt(first + offset, first + last - offset) }
+        } else if ascents < last {
+            for root in stride(from: (last - 1) / 2, through: 0, by: -1) { sink(root, among: last + 1, from: first) }
+            for count in stride(from: last, to: 0, by: -1) {
+                due.swapAt(first, first + count)
+                sink(0, among: count, from: first)
+            }
         }
+        for position in first..<due.count { unsafe nodes[Int(due[position])].previous = UInt32(position) }
+    }
+
+    /// Moves a timer of a heap whose root is due last down to its place.
+    private mutating func sink(_ place: Int, among count: Int, from first: Int) {
+        var place = place
+        while 2 * place + 1 < count {
+            var child = 2 * place + 1
+            if child + 1 < count, precedes(first + child, first + child + 1) { child += 1 }
+            guard precedes(first + place, first + child) else { return }
+            due.swapAt(first + place, first + child)
+            place = child
+        }
+    }
+
+    /// Whether the timer at one position of the list is due before that at another.
+    private func precedes(_ one: Int, _ other: Int) -> Bool {
+        guard let nodes = unsafe nodes else { return false }
+        return unsafe TimerNode.precedes(nodes[Int(due[one])], nodes[Int(due[other])])
     }
 
     private func firstDeadline() -> Instant? {

@@ -44,7 +44,7 @@ extension LossRecovery {
             traits.remove(.answeringMarks)
         } else {
             armUndo()
-            congestion.control.congested(by: .loss(outstanding: before.flightSize), at: now)
+            congestion.congested(by: .loss(outstanding: before.flightSize), at: now)
             box.flight.reduction.begin(flightSize: before.flightSize)
         }
         episode = .recovery
@@ -60,7 +60,7 @@ extension LossRecovery {
         // With a window of one segment there is nothing to shrink but the rate (RFC 3168 §6.1.2).
         if cwnd <= Int(mss), rtoDue != .never { rtoDue = now + rto }
         guard episode == .none, !traits.contains(.answeringMarks) else { return }
-        congestion.control.congested(by: .mark(outstanding: before.flightSize), at: now)
+        congestion.congested(by: .mark(outstanding: before.flightSize), at: now)
         box.flight.reduction.begin(flightSize: before.flightSize)
         box.flight.undo = UndoRecord()
         box.flight.congestionPoint = nxt
@@ -74,7 +74,7 @@ extension LossRecovery {
         if traits.contains(.answeringMarks), una >= box.flight.congestionPoint {
             traits.remove(.answeringMarks)
             box.flight.reduction.end()
-            congestion.control.recoveryEnded(at: now)
+            congestion.recoveryEnded(at: now)
         }
         if episode != .none, una >= recoveryPoint {
             let wasRecovery = episode == .recovery
@@ -83,11 +83,11 @@ extension LossRecovery {
             traits.remove(.mustRetransmit)
             box.flight.reduction.end()
             reordering.recoveryEnded()
-            congestion.control.recoveryEnded(at: now)
+            congestion.recoveryEnded(at: now)
             if wasRecovery, !traits.contains(.selectiveAcks) {
                 // Without SACK the flight is not known well enough to fill the window at once (RFC 6582 §3.2 step 3).
                 let window = max(inFlight, Int(mss)) + Int(mss)
-                if window < cwnd { congestion.control.cwnd = window }
+                if window < cwnd { congestion.cwnd = window }
             }
             box.flight.undo.isEnding = true
             box.flight.undo.expiry = nxt
@@ -144,7 +144,7 @@ extension LossRecovery {
             test = .none
             if wasTested, isNew, !isBeyond { return true }
             // Step 3a: it was not, and two round trips have passed.
-            congestion.control.cwnd = (wasTested ? 3 : 2) * Int(mss)
+            congestion.cwnd = (wasTested ? 3 : 2) * Int(mss)
             return false
         }
     }
@@ -170,12 +170,12 @@ extension LossRecovery {
         let wanted = saved.cwnd
         let prudent = max(window, inFlight + max(acknowledged, limits.initialWindow(mss: Int(mss))))
         if prudent < wanted {
-            congestion.control.ssthresh = saved.cwnd < saved.ssthresh ? saved.ssthresh : wanted
-            congestion.control.cwnd = prudent
+            congestion.ssthresh = saved.cwnd < saved.ssthresh ? saved.ssthresh : wanted
+            congestion.cwnd = prudent
         } else if window > wanted {
-            congestion.control.cwnd = window
+            congestion.cwnd = window
         }
-        congestion.control.undone(at: now)
+        congestion.undone(at: now)
         box.flight.undo = UndoRecord()
         box.flight.reduction.end()
         episode = .none
@@ -196,8 +196,8 @@ extension LossRecovery {
             box.flight.probe.isOut = false
             guard episode == .none, !traits.contains(.answeringMarks) else { return }
             let flightSize = Int(box.flight.probe.flightSize)
-            congestion.control.congested(by: .loss(outstanding: flightSize), at: now)
-            congestion.control.recoveryEnded(at: now)
+            congestion.congested(by: .loss(outstanding: flightSize), at: now)
+            congestion.recoveryEnded(at: now)
         } else if ack.mayBeDuplicate, ack.blocks.isEmpty {
             box.flight.probe.isOut = false
         }

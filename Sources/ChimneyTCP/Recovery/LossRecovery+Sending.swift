@@ -113,7 +113,7 @@ extension LossRecovery {
     @inline(never)
     private mutating func restartAfterSilence(at now: Instant) {
         guard has(.restartsAfterIdle), now - lastSentAt > rto else { return }
-        congestion.control.idled(initialWindow: limits.initialWindow(mss: Int(mss)), at: now)
+        congestion.idled(initialWindow: limits.initialWindow(mss: Int(mss)), at: now)
         lastSentAt = now
     }
 

@@ -66,9 +66,9 @@ extension LossRecovery {
         let mayTest = has(.forwardTimeout) && has(.undo) && (episode == .none || test != .none)
         if episode == .none { armTimeoutUndo() }
         if timeoutCount == 0 || episode != .timeout {
-            congestion.control.congested(by: .timeout(outstanding: flightSize), at: now)
+            congestion.congested(by: .timeout(outstanding: flightSize), at: now)
         } else {
-            congestion.control.cwnd = Int(mss)
+            congestion.cwnd = Int(mss)
         }
         // What it said it has it has thrown away, for it does not acknowledge it (RFC 2018 §8).
         let hasReneged = box.flight.scoreboard.isFirstSacked

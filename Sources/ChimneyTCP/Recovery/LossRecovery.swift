@@ -68,7 +68,7 @@ package struct LossRecovery: ~Copyable {
     package init(settings: RecoverySettings) {
         limits = RecoveryLimits(settings)
         congestion = CongestionMachine(settings.congestion)
-        if congestion.control.wantsEveryMark { traits.insert(.everyMark) }
+        if congestion.wantsEveryMark { traits.insert(.everyMark) }
     }
 
     /// The connection is established.
@@ -93,7 +93,7 @@ package struct LossRecovery: ~Copyable {
             roundTrips.take(sample)
             roundTrips.see(sample, at: now)
         }
-        congestion.control.established(start, at: now)
+        congestion.established(start, at: now)
     }
 
     // MARK: - Questions
@@ -189,7 +189,7 @@ package struct LossRecovery: ~Copyable {
     /// Segments have another size; what is on its way keeps its own.
     package mutating func mssChanged(to mss: Int, at now: Instant) {
         self.mss = UInt32(clamping: max(1, mss))
-        congestion.control.mssChanged(to: max(1, mss))
+        congestion.mssChanged(to: max(1, mss))
     }
 
     /// Segments larger than the path takes were lost, and not for congestion (RFC 1191 §6.5).
@@ -208,8 +208,8 @@ package struct LossRecovery: ~Copyable {
         guard algorithm != congestion.algorithm else { return }
         let start = CongestionStart(mss: Int(mss), cwnd: cwnd, ssthresh: ssthresh)
         congestion = CongestionMachine(algorithm)
-        congestion.control.established(start, at: now)
-        if congestion.control.wantsEveryMark { traits.insert(.everyMark) } else { traits.remove(.everyMark) }
+        congestion.established(start, at: now)
+        if congestion.wantsEveryMark { traits.insert(.everyMark) } else { traits.remove(.everyMark) }
         if !box.isEmpty { box.flight.undo = UndoRecord() }
     }
 
@@ -222,7 +222,7 @@ package struct LossRecovery: ~Copyable {
     /// Keeps what an ended connection found out of its path.
     mutating func keep(_ found: RoundTripEstimator, ssthresh: Int) {
         roundTrips = found
-        congestion.control.ssthresh = ssthresh
+        congestion.ssthresh = ssthresh
     }
 
     // MARK: - Parts

@@ -66,6 +66,27 @@ import Testing
         #expect(fired == [2, 1, 3] && wheel.count == 0)
     }
 
+    @Test func manyTimersOfOneTickFireInTheOrderOfTheirDeadlines() {
+        for seed in 0..<20 as Range<UInt64> {
+            var random = StackRandom(seed: seed)
+            var wheel = TimerWheel(timersMax: 300)
+            let deadlines = (0..<300).map { _ in UInt64.random(in: 1...200, using: &random) }
+            for (timer, deadline) in deadlines.enumerated() {
+                wheel.arm(UInt32(timer), at: Instant(nanoseconds: deadline))
+            }
+            var expected = deadlines.indices.sorted { (deadlines[$0], $0) < (deadlines[$1], $1) }.map { UInt32($0) }
+            // One that fires in the same call can still be cancelled.
+            var fired: [UInt32] = []
+            while let timer = wheel.popFirst(dueAt: Instant(nanoseconds: 200)) {
+                fired.append(timer)
+                guard fired.count == 100 else { continue }
+                wheel.cancel(expected[200])
+                expected.remove(at: 200)
+            }
+            #expect(fired == expected, "seed \(seed)")
+        }
+    }
+
     @Test func timerArmedInThePastWhileTimersFireWaitsForTheNextCall() {
         var wheel = TimerWheel(timersMax: 2)
         wheel.arm(0, at: Instant(nanoseconds: 10))
