@@ -8,7 +8,8 @@ struct CongestionMachine {
     private var kind: Kind
     private var window: UInt32 = 0
     private var threshold: UInt32 = 0
-    private var own: OwnControl?
+    /// A user's own control.
+    private(set) var own: OwnControl?
 
     private enum Kind: BitwiseCopyable {
         case newReno(NewReno)

@@ -157,7 +157,7 @@ extension LossRecovery {
         guard test == .sending, !box.isEmpty, !box.flight.waitsForPacer else { return false }
         test = .none
         // As if the acknowledgement that began the test had been one of slow start.
-        congestion.control.cwnd = 2 * Int(mss)
+        congestion.cwnd = 2 * Int(mss)
         return true
     }
 

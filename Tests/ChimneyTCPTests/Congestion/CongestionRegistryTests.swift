@@ -79,7 +79,7 @@ private struct Fixed: CongestionControl {
         for end in [1_001, 2_001] {
             _ = recovery.ackArrived(AckArrival(ack: SequenceNumber(UInt32(end))), at: .zero + .milliseconds(10))
         }
-        #expect((recovery.congestion.control as? Fixed)?.acknowledgements == 2)
+        #expect((recovery.congestion.own?.control as? Fixed)?.acknowledgements == 2)
         recovery.setCongestionControl(.newReno, at: .zero + .milliseconds(10))
         #expect(recovery.congestionAlgorithm == .newReno)
         #expect(recovery.cwnd == 7_000, "it goes on from the window there was")

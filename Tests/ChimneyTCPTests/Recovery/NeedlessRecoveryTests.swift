@@ -190,7 +190,7 @@ import Testing
 
     @Test func whatIsUndoneComesBackWithoutABurst() {
         var side = SendingSide()
-        side.recovery.congestion.control.cwnd = 100_000
+        side.recovery.congestion.cwnd = 100_000
         #expect(side.send().count == 100)
         side.wait(.milliseconds(100))
         side.acknowledge(0, 1..<4)
