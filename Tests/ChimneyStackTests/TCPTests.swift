@@ -2,6 +2,7 @@ import ChimneyLink
 import ChimneyPrimitives
 import ChimneyStack
 import ChimneyTCP
+import ChimneyWire
 import Testing
 
 @Suite struct TCPTests {
@@ -257,5 +258,57 @@ import Testing
         let seen = segment.interceptLeft()
         #expect(seen.map(\.bytes.count).max() == 1_500)
         segment.check()
+    }
+
+    @Test(arguments: Family.allCases)
+    func urgencyOfWhatHasLeftReachesTheWire(_ family: Family) throws {
+        let peer = try HandPeer(family)
+        let id = try peer.open()
+        _ = try peer.segment.writeRight(id, [1])
+        #expect(peer.segment.interceptRight().map(\.segment.flags) == [[.ack, .psh]])
+        peer.segment.right.markUrgent(id, at: peer.segment.now)
+        #expect(peer.segment.interceptRight().map(\.segment.flags) == [[.ack, .urg]])
+        peer.segment.check()
+    }
+
+    /// A stranger with connections of his own uses the challenges of a second up, again and again.
+    @Test(arguments: Family.allCases)
+    func challengesOfASecondAreNotAlwaysAsMany(_ family: Family) throws {
+        var settings = StackSettings()
+        settings.tcp.challengesPerSecondMax = 20
+        let peer = try HandPeer(family, settings: settings)
+        var numbers: [(next: UInt32, expected: UInt32)] = []
+        for port in 3_000..<3_020 as Range<UInt16> {
+            peer.next = 1_000
+            let answers = peer.give {
+                $0.sourcePort = port
+                $0.flags = .syn
+                $0.ack = 0
+            }
+            peer.next += 1
+            peer.expected = try #require(answers.first).sequence &+ 1
+            peer.give { $0.sourcePort = port }
+            numbers.append((peer.next, peer.expected))
+        }
+        var counts: Set<Int> = []
+        for _ in 0..<10 {
+            peer.segment.pass(.seconds(2))
+            var count = 0
+            for _ in 0..<2 {
+                for (index, number) in numbers.enumerated() {
+                    (peer.next, peer.expected) = number
+                    let answers = peer.give {
+                        $0.sourcePort = 3_000 + UInt16(index)
+                        $0.flags = .rst
+                        $0.sequence &+= 10
+                    }
+                    count += answers.count
+                }
+                peer.segment.pass(.milliseconds(500))
+            }
+            #expect((10...20).contains(count))
+            counts.insert(count)
+        }
+        #expect(counts.count > 2)
     }
 }

@@ -27,7 +27,7 @@ public struct TCPStackSettings: Sendable, Hashable {
     public var timeWaitMax = 65_536
     /// How long a flow stays in TIME-WAIT: twice the longest life of a segment (RFC 9293 §3.4.2).
     public var timeWait = TimeSpan.seconds(60)
-    /// The most ACKs a second that answer what may be forged (RFC 5961 §7).
+    /// The most ACKs a second that answer what may be forged (RFC 5961 §7); in each second up to half of them are left out.
     public var challengesPerSecondMax = 1_000
     /// The most bytes of buffers that all connections hold out of order; what comes beyond is dropped and sent again.
     public var reassemblyBytesMax = 64 << 20

@@ -61,7 +61,8 @@ public struct TCPSettings: Hashable, Sendable {
     public var userTimeout: TimeSpan?
     /// How often a SYN is sent again before connecting fails.
     public var synRetriesMax = 7
-    /// How often the retransmission timer fires in a row before the connection is given up (RFC 9293 §3.8.3, R2).
+    /// How often the retransmission timer fires in a row before the connection is given up (RFC 9293 §3.8.3, R2); at most 8
+    /// times once its owner closed it.
     public var retransmissionsMax = 15
     /// How long a connection that its owner closed waits for the peer's FIN.
     public var finWait2Timeout = TimeSpan.seconds(60)
