@@ -138,6 +138,16 @@ import Testing
         }
     }
 
+    @Test func aWindowThatTheOwnerBoreForLongHasItsTimeWhenTheOwnerGoes() {
+        var script = Scripted.opened()
+        script.write(20_000)
+        script.hear(ack: 14_600, window: 0)
+        #expect(script.waitBehindAClosedWindow(.seconds(3_600), ack: 14_600) == .seconds(3_600))
+        _ = script.close()
+        let lasted = script.waitBehindAClosedWindow(.seconds(3_600), ack: 14_600)
+        #expect(script.failure == .timedOut && lasted > .seconds(90) && lasted < .seconds(300))
+    }
+
     @Test func aWindowThatOpensInTimeIsUsedThoughTheOwnerIsGone() {
         var script = Scripted.opened()
         script.write(14_600 + 3 * 1_460 + 100)

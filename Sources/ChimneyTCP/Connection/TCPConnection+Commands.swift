@@ -180,6 +180,8 @@ extension TCPConnection {
     package mutating func close(
         linger: TimeSpan? = nil, at now: Instant, shared: inout TCPShared, output: inout TCPOutput
     ) {
+        // A window that the owner bore has as much time left as one that closes now.
+        if !marks.contains(.ownerGone) { probesSent = 0 }
         marks.insert([.ownerGone, .readerGone])
         if state == .synSent { return end(.aborted, shared: &shared, output: &output) }
         guard state != .closed && state != .timeWait else { return }
