@@ -33,6 +33,9 @@ let fuzzers: [Target] = [
     fuzzer("IPv6"),
     fuzzer("IGMP"),
     fuzzer("MLD"),
+    fuzzer(
+        "TCP",
+        ["ChimneyLink", "ChimneyNeighbors", "ChimneyPrimitives", "ChimneyStack", "ChimneyTCP", "ChimneyWire"]),
     fuzzer("Capture", ["ChimneyCapture", "ChimneyPrimitives"]),
     fuzzer(
         "VirtualStack",

@@ -88,6 +88,16 @@ seed VirtualStack large "00 $open 1001 0400 8b 01 0b0c 1503"
 seed VirtualStack change "28 1901 02 1901 00 1a01 0c 00 18 1b00 04 08 1c01 03 00 09 1901 06 1900 07 11 0b34"
 seed VirtualStack echo "00 1700 1701 00 0020 0001 1808 00 03 0020 0001 0b0b 1503"
 seed VirtualStack loop "00 $open 1000 0801 05 1200 1d00 01 1703"
+# TCP: three bytes of settings, a state and how it is reached, then actions, each with a byte behind it that mostly lets
+# what waits leave (Fuzz/Sources/TCP/World.swift).
+talk="0c00000200 00 170004000100 0c000100 1800ff00"
+for state in 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d; do
+    seed TCP "said$state" "00 00 00 $state 02 $talk 0000000b0000 00 120b00 $talk"
+    seed TCP "told$state" "00 00 00 $state 01 1100000240 00 110020 0300 1286 00 $talk 1a000200"
+    seed TCP "reset$state" "10 08 82 $state 00 000000120000 00 1c0000 129300 $talk"
+done
+seed TCP full "02 00 02 01 00 1000000000000000 1001000000000000 1002000000000000 1003000000000000 0c000100 0c010100 160000"
+seed TCP small "08 40 a1 06 03 0c000100 170020000000 129000 129000 1d00 129000 $talk"
 header="0a0d0d0a 1c000000 4d3c2b1a 0100 0000 ffffffffffffffff 1c000000"
 described="01000000 14000000 0100 0000 00000000 14000000"
 seed Capture pcap "d4c3b2a1 0200 0400 00000000 00000000 ffff0000 01000000 01000000 02000000 04000000 04000000 61626364"
