@@ -407,13 +407,13 @@ import Testing
         let flying = script.end.takeSegments()
         #expect(flying.map(\.payload) == [pattern(1_300)])
         #expect(script.end.pool.inUse == before)
-        script.hear(.ack, 0, ack: 1_300, pattern(900))
-        script.hear(.ack, 900, ack: 1_300, pattern(900, from: 900))
+        script.hear(.ack, 0, ack: 1_300, pattern(1_200))
+        script.hear(.ack, 1_200, ack: 1_300, pattern(1_200, from: 1_200))
         var read = PacketQueue()
         let count = try script.end.connection.read(1, into: &read)
-        #expect(count == 900 && read.count == 1)
+        #expect(count == 1_200 && read.count == 1)
         let packet = read.removeFirst()
-        #expect(packet.array == pattern(900))
-        #expect(script.end.connection.readableCount == 900)
+        #expect(packet.array == pattern(1_200))
+        #expect(script.end.connection.readableCount == 1_200)
     }
 }
