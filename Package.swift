@@ -100,7 +100,8 @@ let package = Package(
             name: "JoinedStacks", dependencies: ["Chimney", "ChimneyNeighbors"], path: "Tests/JoinedStacks",
             swiftSettings: settings),
         .testTarget(
-            name: "ChimneyRuntimeTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
+            name: "ChimneyRuntimeTests",
+            dependencies: ["Chimney", "ChimneyPrimitives", "ChimneyRuntime", "JoinedStacks"],
             swiftSettings: settings),
         .target(
             name: "ChimneySockets",

@@ -19,7 +19,11 @@
             }
             readyPorts.removeLast(readyPorts.count - kept)
             if hasPolledPorts { for port in polledPorts { receive(port) } }
+            if hasFullPorts { for port in fullPorts { port.cell.touch() } }
         }
+
+        /// How long the thread sleeps at most while a device without a descriptor has not taken everything.
+        static var fullPortSpan: TimeSpan { .milliseconds(1) }
 
         func receive(_ port: DevicePort) {
             guard port.isPlugged else {
@@ -53,36 +57,53 @@
         }
 
         func transmit(_ cell: StackCell) {
+            for port in cell.ports where port.isUnfinished && !port.isBlocked { drain(port) }
             while let index = cell.stack.nextToTransmit() {
                 // An interface without a device, such as one whose device is gone, is down: nothing waits on it.
                 guard let port = cell.ports.first(where: { $0.index == index }) else { continue }
-                if !port.isBlocked { drain(port) }
+                // Those of an unfinished port stay in the stack until the device has taken what came before them.
+                if !port.isUnfinished { drain(port) }
             }
-            for port in cell.ports where !port.isBlocked && !port.backlog.isEmpty { drain(port) }
         }
 
+        /// Hands the device what waits for it: first what it did not take before, and only then what the stack has, whose queue
+        /// is bounded.
         func drain(_ port: DevicePort) {
-            let cell = port.cell
-            let waiting = port.backlog.count
-            cell.stack.takeTransmit(from: port.index, into: &port.backlog)
-            if port.isCaptured, waiting == 0 {
-                for tap in port.captures { tap.framesPassed(port.backlog, .outbound, at: now) }
+            if port.isUnfinished {
+                handOver(port)
+                guard port.isPlugged, port.backlog.isEmpty else { return }
+                setUnfinished(port, false)
             }
+            port.cell.stack.takeTransmit(from: port.index, into: &port.backlog)
+            if port.isCaptured { for tap in port.captures { tap.framesPassed(port.backlog, .outbound, at: now) } }
+            handOver(port)
+            if !port.backlog.isEmpty { setUnfinished(port, true) }
+        }
+
+        private func handOver(_ port: DevicePort) {
             let before = port.backlog.count
             guard before > 0 else { return }
             do throws(LinkDriverError) {
                 try port.driver.transmit(&port.backlog)
                 if port.isDown { deviceCameUp(port) }
+                // A device may also leave a rest without a word.
+                if !port.backlog.isEmpty { failed(port, .wouldBlock) }
             } catch {
                 failed(port, error)
             }
             if port.backlog.count < before, port.descriptor == nil { hasProgress = true }
         }
 
+        private func setUnfinished(_ port: DevicePort, _ isUnfinished: Bool) {
+            port.isUnfinished = isUnfinished
+            guard port.descriptor == nil else { return }
+            if isUnfinished { fullPorts.append(port) } else { fullPorts.removeAll { $0 === port } }
+        }
+
         func failed(_ port: DevicePort, _ error: LinkDriverError) {
             switch error {
             case .wouldBlock:
-                guard let descriptor = port.descriptor else { return }
+                guard let descriptor = port.descriptor, !port.backlog.isEmpty else { return }
                 port.isBlocked = true
                 poller.setWatchesWriting(descriptor, token: port.token, true)
             case .deviceDown:
@@ -125,6 +146,7 @@
             ports[position] = nil
             port.isPlugged = false
             polledPorts.removeAll { $0 === port }
+            if hasFullPorts { fullPorts.removeAll { $0 === port } }
             capturing.removeAll { $0 === port }
             port.cell.ports.removeAll { $0 === port }
             for tap in port.captures { tap.flush() }

@@ -126,6 +126,7 @@
             }
             var deadline = wheel.deadline ?? .never
             for other in deadlines where other < deadline { deadline = other }
+            if hasFullPorts { deadline = min(deadline, now + Self.fullPortSpan) }
             guard inbox.prepareToSleep() else { return }
             poll(atMost: deadline == .never ? nil : deadline - Instant(nanoseconds: chimney_monotonic()))
             inbox.wokeUp()

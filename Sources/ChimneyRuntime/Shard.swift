@@ -92,6 +92,9 @@
         /// Ports without a descriptor, looked at in every round.
         var polledPorts: [DevicePort] = [] { didSet { hasPolledPorts = !polledPorts.isEmpty } }
         private(set) var hasPolledPorts = false
+        /// Those of them that are unfinished: nothing tells when their devices can go on, so that each round tries.
+        var fullPorts: [DevicePort] = [] { didSet { hasFullPorts = !fullPorts.isEmpty } }
+        private(set) var hasFullPorts = false
         var capturing: [DevicePort] = [] { didSet { hasCaptures = !capturing.isEmpty } }
         private(set) var hasCaptures = false
         var alarms: [Alarm?] = []

@@ -189,6 +189,8 @@
         /// Failures in a row.
         var faultCount = 0
         var captures: [CaptureTap] = [] { didSet { isCaptured = !captures.isEmpty } }
+        /// Whether frames wait that the device did not take, here or in the stack behind these.
+        var isUnfinished = false
         private(set) var isCaptured = false
 
         /// Failures in a row after which a device counts as gone.

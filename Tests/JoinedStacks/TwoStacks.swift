@@ -59,9 +59,7 @@
             routesGroups: Bool = false
         ) async throws {
             shard = try Shard(name: "test", settings: settings)
-            // As with the addresses of IPv4, those of IPv6 are used at once.
-            var own = StackSettings()
-            own.duplicateDetection = .off
+            let own = Self.settings
             red = try await shard.addStack(named: "red", settings: own, random: StackRandom(seed: 1))
             blue = try await shard.addStack(named: "blue", settings: own, random: StackRandom(seed: 2))
             redInterface = try await Self.join(red, pipe.left, family.red)
@@ -76,7 +74,15 @@
             }
         }
 
-        private static func join(
+        /// As with the addresses of IPv4, those of IPv6 are used at once.
+        package static var settings: StackSettings {
+            var settings = StackSettings()
+            settings.duplicateDetection = .off
+            return settings
+        }
+
+        /// Attaches a device to a stack, with an address.
+        package static func join(
             _ stack: StackHandle, _ driver: sending any LinkDriver, _ address: IPAddress
         ) async throws -> InterfaceIndex {
             let mode: IPv6Mode = address.isIPv4 ? .off : .manual
@@ -93,8 +99,8 @@
 
     /// The ends of a pipe, handed to one shard and touched on its thread only.
     package struct PipeEnds: @unchecked Sendable {
-        private let pipe = Pipe()
-        package init() {}
+        private let pipe: Pipe
+        package init(packetsMax: Int = 4_096) { pipe = Pipe(packetsMax: packetsMax) }
         package var left: any LinkDriver { pipe.left }
         package var right: any LinkDriver { pipe.right }
         package func cut() { pipe.left.cut() }
