@@ -13,16 +13,27 @@
 
     /// A stack on its shard, with its devices and the listeners of its sockets; touched by the shard's thread only.
     package final class StackCell {
-        /// The stack, for one access at a time: `isLent` says when a caller's closure has it.
+        /// The stack, for one access at a time: `isInUse` says when there is one that changes it.
         @inlinable
         package var stack: VirtualStack {
             @inline(__always) _read { yield confined.value }
-            @inline(__always) _modify { yield &confined.value }
+            @inline(__always) _modify {
+                use.value = true
+                defer { use.value = false }
+                yield &confined.value
+            }
         }
         @usableFromInline let confined: Confined<VirtualStack>
+        @usableFromInline let use = Confined(false)
         package unowned let shard: Shard
-        /// Whether `stack` is lent to a caller's closure, which must then not reach it in another way.
-        package var isLent = false
+        /// Whether the stack is in the middle of its work, or lent to a caller's closure.
+        ///
+        /// What it calls then, such as modules that watch connections, congestion controls of users and the closure, must not
+        /// reach it in another way.
+        @inlinable
+        package var isInUse: Bool {
+            @inline(__always) get { use.value }
+        }
         /// Whether the stack is still on its shard.
         package var isRemoved = false
         /// Looked up by socket only, never walked.
@@ -55,8 +66,10 @@
         @inlinable
         @inline(__always)
         package func withStack<Result>(_ body: (inout VirtualStack) -> Result) -> Result {
+            use.value = true
+            defer { use.value = false }
             // Invariant: the stack lives as long as its cell.
-            unsafe body(&confined.place.pointee)
+            return unsafe body(&confined.place.pointee)
         }
 
         /// Tells the shard to look after the stack at the end of this round: its answers, news and deadline.
@@ -128,12 +141,11 @@
             for listener in connectionListeners.takeAll() { listener.stackWasRemoved() }
         }
 
-        /// Runs a command on the shard's thread when the stack is not lent: what the end of a socket's life does, which may
-        /// come in the middle of a caller's closure.
+        /// Runs a command on the shard's thread when the stack is not in use: what begins or ends a wait, or a socket's life, may
+        /// come in the middle of the stack's work.
         package func runWhenFree(_ command: @escaping @Sendable () -> Void) {
-            let shard = shard
-            // Invariant: whether the stack is lent is read on the shard's thread only.
-            if shard.isCurrent, isLent { shard.runLater(command) } else { shard.run(command) }
+            // Invariant: whether the stack is in use is read on the shard's thread only.
+            if shard.isCurrent, !isInUse { command() } else { shard.runLater(command) }
         }
     }
 
@@ -177,6 +189,8 @@
         private let confinedBacklog = Confined(PacketQueue())
         /// Whether the device waits to be writable, or to be switched on.
         var isBlocked = false
+        /// Whether frames wait that the device did not take, here or in the stack behind these.
+        var isUnfinished = false
         /// Whether a shard has the port.
         var isPlugged = true
         var isDown = false
@@ -189,8 +203,6 @@
         /// Failures in a row.
         var faultCount = 0
         var captures: [CaptureTap] = [] { didSet { isCaptured = !captures.isEmpty } }
-        /// Whether frames wait that the device did not take, here or in the stack behind these.
-        var isUnfinished = false
         private(set) var isCaptured = false
 
         /// Failures in a row after which a device counts as gone.

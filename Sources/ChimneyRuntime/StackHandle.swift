@@ -48,6 +48,12 @@
         /// The stack as it was when its configuration last changed; does not ask the shard.
         public var snapshot: StackSnapshot { published.latest }
 
+        /// Whether the caller is on the shard's thread, and the stack not in the middle of something.
+        package var isFree: Bool {
+            // Invariant: whether the stack is in use is read on the shard's thread only.
+            shard.isCurrent && !cell.isInUse
+        }
+
         /// Runs `body` with the stack, on the shard's thread.
         ///
         /// Frames the stack sends leave at the end of the round. The body may not wait, and reaches the
@@ -58,8 +64,6 @@
             _ body: @escaping @Sendable (_ stack: inout VirtualStack, _ now: Instant) throws -> Value
         ) async throws -> Value {
             try await onShard { cell, shard in
-                cell.isLent = true
-                defer { cell.isLent = false }
                 cell.isStale = true
                 cell.touch()
                 return try body(&cell.stack, shard.now)
@@ -116,14 +120,14 @@
             try await onShard { cell, shard in shard.removeCell(cell) }
         }
 
-        /// Runs `body` on the shard's thread, at once where the caller is on it.
+        /// Runs `body` on the shard's thread, at once where the caller is on it and the stack not in use.
         package func onShard<Value: Sendable>(
             _ body: @escaping @Sendable (StackCell, Shard) throws -> Value
         ) async throws -> Value {
-            if shard.isCurrent { return try checked(body) }
+            if isFree { return try checked(body) }
             return try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<Value, any Error>) in
-                shard.run { [self] in
+                shard.runLater { [self] in
                     continuation.resume(with: Result { try checked(body) })
                 }
             }
@@ -131,7 +135,6 @@
 
         private func checked<Value>(_ body: (StackCell, Shard) throws -> Value) throws -> Value {
             guard !cell.isRemoved else { throw shard.isStopped ? ShardError.stopped : ShardError.stackRemoved }
-            precondition(!cell.isLent, "a stack is not reached while it is lent to a closure")
             return try body(cell, shard)
         }
     }

@@ -39,28 +39,25 @@
     public enum SocketPoll {
         /// A socket, and what it is waited for.
         public struct Item: Sendable {
-            let shard: Shard
             let polled: any Polled
             /// What it is waited for.
+            var shard: Shard { polled.cell.shard }
             public var interest: SocketReadiness
 
             /// A connection.
             public init(_ socket: TCPSocket, for interest: SocketReadiness = .readable) {
-                shard = socket.stack.shard
                 polled = socket.core
                 self.interest = interest
             }
 
             /// A listener; it is readable when there is a connection to accept.
             public init(_ listener: TCPListener) {
-                shard = listener.stack.shard
                 polled = listener.core
                 interest = .readable
             }
 
             /// A UDP socket, which always is writable.
             public init(_ socket: UDPSocket, for interest: SocketReadiness = .readable) {
-                shard = socket.stack.shard
                 polled = socket.core
                 self.interest = interest
             }
@@ -89,11 +86,11 @@
                     (continuation: UnsafeContinuation<PollWatch.Outcome, Never>) in
                     // Invariant: the watch resumes what it is given, once.
                     let pending = unsafe PollWatch.Pending(continuation)
-                    shard.run { watch.begin(pending, until: deadline) }
+                    watch.run { watch.begin(pending, until: deadline) }
                 }
             } onCancel: {
                 watch.isCancelled.store(true, ordering: .relaxed)
-                shard.run { watch.end(.failure(.cancelled)) }
+                watch.run { watch.end(.failure(.cancelled)) }
             }
             return try outcome.get()
         }
@@ -102,6 +99,7 @@
     /// A socket on its shard, as far as a wait for several asks.
     protocol Polled: AnyObject, Sendable {
         /// What can be done now; called on the shard's thread.
+        var cell: StackCell { get }
         func readiness(for interest: SocketReadiness) -> SocketReadiness
         /// Who waits; at most ``TCPSocket/waitersMax``.
         var watches: [PollWatch] { get set }
@@ -145,6 +143,12 @@
         }
 
         func begin(_ pending: Pending, until deadline: Instant?) {
+        /// Runs a command on the shard's thread when none of the stacks is in use.
+        func run(_ command: @escaping @Sendable () -> Void) {
+            let isFree = shard.isCurrent && !items.contains { $0.polled.cell.isInUse }
+            if isFree { command() } else { shard.runLater(command) }
+        }
+
             self.pending = pending
             if isCancelled.load(ordering: .relaxed) { return end(.failure(.cancelled)) }
             let ready = readiness

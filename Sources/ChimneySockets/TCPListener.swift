@@ -66,9 +66,9 @@
         ///
         /// - Throws: what ends waits; ``TCPSocketError/closed``.
         public func accept(deadline: Instant? = nil) async throws(TCPSocketError) -> TCPSocket {
-            if stack.shard.isCurrent, core.canAcceptAtOnce, let socket = try core.take() { return socket }
+            if stack.isFree, core.canAcceptAtOnce, let socket = try core.take() { return socket }
             let core = core
-            return try await waiting(on: stack.shard, for: ()) {
+            return try await waiting(on: stack, for: ()) {
                 core.wait($0, until: deadline)
             } cancel: {
                 core.cancel($0)
@@ -80,7 +80,7 @@
         /// - Returns: `nil` when none waits.
         /// - Throws: ``TCPSocketError/closed``, ``TCPSocketError/notOnShard``.
         public func tryAccept() throws(TCPSocketError) -> TCPSocket? {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             return core.canAcceptAtOnce ? try core.take() : nil
         }
 
@@ -165,7 +165,6 @@
 
         func checkOpen() throws(TCPSocketError) {
             if isClosed { throw cell.isRemoved ? .stackRemoved : .closed }
-            if cell.isLent { throw .notOnShard }
         }
 
         var canAcceptAtOnce: Bool { accepters.isEmpty }
@@ -198,7 +197,7 @@
 
         func readiness(for interest: SocketReadiness) -> SocketReadiness {
             if isClosed { return [.readable, .hungUp] }
-            return !cell.isLent && cell.stack.acceptableCount(id) > 0 ? .readable : []
+            return !cell.isInUse && cell.stack.acceptableCount(id) > 0 ? .readable : []
         }
 
         func close() {

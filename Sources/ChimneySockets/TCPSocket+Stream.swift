@@ -15,7 +15,7 @@
         /// - Throws: ``TCPSocketError/failed(_:)`` once all that arrived before the failure was read, and what ends waits.
         /// - Complexity: O(n) in the bytes, which are copied; ``tryRead(_:into:)-(_,PacketQueue)`` copies nothing.
         public func read(max: Int = 65_536, deadline: Instant? = nil) async throws(TCPSocketError) -> [UInt8]? {
-            if stack.shard.isCurrent, core.canReadAtOnce, let bytes = try core.take(max: max) {
+            if stack.isFree, core.canReadAtOnce, let bytes = try core.take(max: max) {
                 return bytes.isEmpty ? nil : bytes
             }
             let bytes = try await wait(toRead: .bytes(max: max), until: deadline)
@@ -26,7 +26,7 @@
         ///
         /// - Throws: what ends waits; that the connection failed counts as something to read.
         public func waitUntilReadable(deadline: Instant? = nil) async throws(TCPSocketError) {
-            if stack.shard.isCurrent, core.canReadAtOnce, core.isReadable { return try core.checkOpen() }
+            if stack.isFree, core.canReadAtOnce, core.isReadable { return try core.checkOpen() }
             _ = try await wait(toRead: .readable, until: deadline)
         }
 
@@ -35,7 +35,7 @@
         /// - Returns: how many bytes; 0 at the end, `nil` when there are none now.
         /// - Throws: ``TCPSocketError/failed(_:)`` once all that arrived before was read; ``TCPSocketError/notOnShard``.
         public func tryRead(into target: inout MutableRawSpan) throws(TCPSocketError) -> Int? {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             return try core.read(into: &target)
         }
 
@@ -47,7 +47,7 @@
         /// - Returns: how many bytes; 0 at the end, `nil` when there are none now.
         /// - Throws: ``TCPSocketError/failed(_:)`` once all that arrived before was read; ``TCPSocketError/notOnShard``.
         public func tryRead(_ bytes: Int = .max, into queue: inout PacketQueue) throws(TCPSocketError) -> Int? {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             return try core.read(bytes, into: &queue)
         }
 
@@ -72,7 +72,7 @@
             toRead want: TCPSocketCore.ReadWant, until deadline: Instant?
         ) async throws(TCPSocketError) -> [UInt8] {
             let core = core
-            return try await waiting(on: stack.shard, for: want) {
+            return try await waiting(on: stack, for: want) {
                 core.waitToRead($0, until: deadline)
             } cancel: {
                 core.cancelReading($0)
@@ -90,7 +90,7 @@
         ///   part of the bytes may have been written.
         public func write(_ bytes: [UInt8], deadline: Instant? = nil) async throws(TCPSocketError) {
             var start = 0
-            if stack.shard.isCurrent, core.canWriteAtOnce {
+            if stack.isFree, core.canWriteAtOnce {
                 start = try core.write(bytes.span.octets)
                 if start == bytes.count { return }
             }
@@ -110,7 +110,7 @@
         /// - Throws: ``TCPSocketError/failed(_:)``, ``TCPSocketError/shutDown``, ``TCPSocketError/notOnShard``; nothing was
         ///   written.
         public func tryWrite(_ bytes: RawSpan) throws(TCPSocketError) -> Int {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             return core.canWriteAtOnce ? try core.write(bytes) : 0
         }
 
@@ -120,7 +120,7 @@
         /// - Returns: how many bytes were taken; what is left in the queue was not.
         /// - Throws: as ``tryWrite(_:)`` does; nothing was taken.
         public func tryWrite(from queue: inout PacketQueue) throws(TCPSocketError) -> Int {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             return core.canWriteAtOnce ? try core.write(from: &queue) : 0
         }
 
@@ -128,7 +128,7 @@
             toWrite want: TCPSocketCore.WriteWant, until deadline: Instant?
         ) async throws(TCPSocketError) {
             let core = core
-            return try await waiting(on: stack.shard, for: want) {
+            return try await waiting(on: stack, for: want) {
                 core.waitToWrite($0, until: deadline)
             } cancel: {
                 core.cancelWriting($0)

@@ -142,7 +142,9 @@
             get async throws(TCPSocketError) {
                 try await stack.onShardForTCP { [core] cell throws(TCPSocketError) in
                     try core.checkOpen()
-                    guard let snapshot = cell.stack.snapshot(core.id, at: cell.shard.now) else { throw .closed }
+                    // A congestion control is asked, too, and may be a user's.
+                    let now = cell.shard.now
+                    guard let snapshot = cell.withStack({ $0.snapshot(core.id, at: now) }) else { throw .closed }
                     return snapshot
                 }
             }

@@ -47,7 +47,6 @@
         @inline(__always)
         func checkOpen() throws(TCPSocketError) {
             if isClosed { throw cell.isRemoved ? .stackRemoved : .closed }
-            if cell.isLent { throw .notOnShard }
         }
 
         /// What there is to read; a connection that failed throws once all that arrived before was read.
@@ -224,7 +223,7 @@
 
         func readiness(for interest: SocketReadiness) -> SocketReadiness {
             if isClosed { return [.readable, .writable, .hungUp] }
-            if cell.isLent { return [] }
+            if cell.isInUse { return [] }
             var result: SocketReadiness = []
             if isReadable { result.insert(.readable) }
             if hasRoom {

@@ -12,8 +12,9 @@ public enum UDPError: Error, Hashable, Sendable {
     case cancelled
     /// As many tasks wait for the socket as may.
     case tooManyWaiters(max: Int)
-    /// A call that does not wait was made on another thread than the shard's, or inside
-    /// `StackHandle.perform`; the asynchronous calls work anywhere.
+    /// A call that does not wait was made on another thread than the shard's, or while the stack is in the middle of its work:
+    /// inside `StackHandle.perform`, or by a module or congestion control that the stack calls. The asynchronous calls work
+    /// anywhere.
     case notOnShard
     /// The socket could not be opened.
     case open(OpenError)

@@ -133,7 +133,7 @@
         ///
         /// - Throws: ``UDPError``; nothing was sent.
         public func send(_ bytes: [UInt8], to destination: Endpoint? = nil) async throws(UDPError) {
-            if stack.shard.isCurrent { return try trySend(bytes.span.octets, to: destination) }
+            if stack.isFree { return try trySend(bytes.span.octets, to: destination) }
             try await onShard { [core] _ throws(UDPError) in try core.send(bytes.span.octets, to: destination) }
         }
 
@@ -143,7 +143,7 @@
         ///
         /// - Throws: ``UDPError``; nothing was sent.
         public func answer(_ message: UDPMessage, with bytes: [UInt8]) async throws(UDPError) {
-            if stack.shard.isCurrent { return try core.answer(message, with: bytes.span.octets) }
+            if stack.isFree { return try core.answer(message, with: bytes.span.octets) }
             try await onShard { [core] _ throws(UDPError) in try core.answer(message, with: bytes.span.octets) }
         }
 
@@ -173,7 +173,7 @@
         /// - Throws: ``UDPError``; nothing was sent.
         @inline(__always)
         public func trySend(_ bytes: RawSpan, to destination: Endpoint? = nil) throws(UDPError) {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             try core.send(bytes, to: destination)
         }
 
@@ -192,7 +192,7 @@
         ///
         /// - Throws: ``UDPError``, among them the errors the network reported for a connected socket.
         public func receiveBatch(max: Int, deadline: Instant? = nil) async throws(UDPError) -> [UDPMessage] {
-            if stack.shard.isCurrent, let messages = try core.take(max: max) { return messages }
+            if stack.isFree, let messages = try core.take(max: max) { return messages }
             return try await wait(.messages(max: max), until: deadline)
         }
 
@@ -200,7 +200,7 @@
         ///
         /// - Throws: ``UDPError``; errors of the network count as something to take.
         public func waitUntilReadable(deadline: Instant? = nil) async throws(UDPError) {
-            if stack.shard.isCurrent, core.isReadable { return }
+            if stack.isFree, core.isReadable { return }
             _ = try await wait(.readable, until: deadline)
         }
 
@@ -210,7 +210,7 @@
         /// - Throws: ``UDPError``, among them the errors the network reported for a connected socket.
         @inline(__always)
         public func tryReceive<Value>(_ body: (borrowing Datagram) -> Value) throws(UDPError) -> Value? {
-            guard stack.shard.isCurrent else { throw .notOnShard }
+            guard stack.isFree else { throw .notOnShard }
             guard let count = try core.receivableCount(), count > 0 else { return nil }
             let datagram = core.takeFirst()
             return body(datagram)
@@ -221,17 +221,17 @@
 
         private func wait(_ want: UDPSocketCore.Want, until deadline: Instant?) async throws(UDPError) -> [UDPMessage] {
             let core = core
-            let shard = stack.shard
+            let stack = stack
             let ticket = core.tickets.wrappingAdd(1, ordering: .relaxed).newValue
             let result = await withTaskCancellationHandler {
                 await unsafe withUnsafeContinuation {
                     (continuation: UnsafeContinuation<Result<[UDPMessage], UDPError>, Never>) in
                     // Invariant: the core resumes every waiter it is given, once.
                     let waiter = unsafe UDPSocketCore.Waiter(ticket: ticket, want: want, continuation: continuation)
-                    shard.run { core.wait(waiter, until: deadline) }
+                    stack.cell.runWhenFree { core.wait(waiter, until: deadline) }
                 }
             } onCancel: {
-                shard.run { core.cancel(ticket) }
+                stack.cell.runWhenFree { core.cancel(ticket) }
             }
             return try result.get()
         }

@@ -8,7 +8,7 @@
     ///
     /// Touched by the shard's thread only, but for `tickets`.
     final class UDPSocketCore: SocketListener, Alarmed, Polled, @unchecked Sendable {
-        private let cell: StackCell
+        let cell: StackCell
         private let id: SocketID
         private var isClosed = false
         /// In the order they came; at most ``UDPSocket/waitersMax``.
@@ -48,7 +48,6 @@
 
         private func checkOpen() throws(UDPError) {
             if isClosed { throw cell.isRemoved ? .stackRemoved : .closed }
-            if cell.isLent { throw .notOnShard }
         }
 
         @inline(__always)
@@ -144,7 +143,7 @@
 
         func readiness(for interest: SocketReadiness) -> SocketReadiness {
             if isClosed { return [.readable, .writable, .hungUp] }
-            return !cell.isLent && isReadable ? [.readable, .writable] : .writable
+            return !cell.isInUse && isReadable ? [.readable, .writable] : .writable
         }
 
         func alarmFired(_ name: UInt64, at now: Instant) {

@@ -115,14 +115,14 @@
     /// Suspends a task until the shard gives it an outcome.
     ///
     /// - Parameters:
-    ///   - shard: whose thread `begin` and `cancel` run on.
+    ///   - stack: the stack, on whose thread `begin` and `cancel` run.
     ///   - want: what the task waits for.
     ///   - begin: takes the task into a list, which resumes it once.
     ///   - cancel: takes it out again.
     /// - Returns: what the task waited for.
     /// - Throws: why it waited in vain.
     func waiting<Want: Sendable, Value: Sendable>(
-        on shard: Shard, for want: Want, begin: @escaping @Sendable (WaitList<Want, Value>.Waiter) -> Void,
+        on stack: StackHandle, for want: Want, begin: @escaping @Sendable (WaitList<Want, Value>.Waiter) -> Void,
         cancel: @escaping @Sendable (WaitTicket) -> Void
     ) async throws(TCPSocketError) -> Value {
         let ticket = WaitTicket()
@@ -131,11 +131,11 @@
                 (continuation: UnsafeContinuation<Result<Value, TCPSocketError>, Never>) in
                 // Invariant: the list resumes every waiter it is given, once.
                 let waiter = unsafe WaitList<Want, Value>.Waiter(ticket, want, continuation)
-                shard.run { begin(waiter) }
+                stack.cell.runWhenFree { begin(waiter) }
             }
         } onCancel: {
             ticket.isCancelled.store(true, ordering: .relaxed)
-            shard.run { cancel(ticket) }
+            stack.cell.runWhenFree { cancel(ticket) }
         }
         return try outcome.get()
     }
