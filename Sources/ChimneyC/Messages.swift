@@ -173,8 +173,10 @@ extension CallerStack {
         if let failure = takeFailure(of: descriptor) { throw failure }
         guard case .connection(let id) = descriptor.role else { throw Errno(EPIPE) }
         let hasMore = flags & LinuxNumber.messageMore != 0
-        // Buffers of one message leave together, and so does what is said to have more behind it.
-        let holds = unsafe hasMore || buffers.count > 1
+        let isUrgent = flags & LinuxNumber.messageOutOfBand != 0
+        // Buffers of one message leave together, and so does what is said to have more behind it; what is urgent is marked
+        // before it leaves, since the segment that brings it is to tell so.
+        let holds = unsafe hasMore || isUrgent || buffers.count > 1
         if holds, !descriptor.options.isCorked { stack.setCorked(true, of: id, at: now) }
         descriptor.holdsMore = hasMore || (descriptor.holdsMore && holds)
         var done = 0
@@ -190,7 +192,7 @@ extension CallerStack {
                 break
             }
         }
-        if flags & LinuxNumber.messageOutOfBand != 0 { stack.markUrgent(id, at: now) }
+        if isUrgent, done > 0 { stack.markUrgent(id, at: now) }
         if !hasMore, !descriptor.options.isCorked {
             stack.setCorked(false, of: id, at: now)
             descriptor.holdsMore = false

@@ -200,6 +200,8 @@ extension CallerStack {
     }
 
     /// Tells why a connection ended, once; after a connect that failed the socket may connect anew.
+    ///
+    /// One that was open, whether connect told of it or not, stays: what arrived before it ended is there to be read.
     func takeFailure(of descriptor: Descriptor) -> Errno? {
         guard case .connection(let id) = descriptor.role, !descriptor.isFailureTold,
             let failure = stack.failure(of: id)
@@ -207,8 +209,10 @@ extension CallerStack {
         descriptor.isFailureTold = true
         if descriptor.isConnecting {
             descriptor.isConnecting = false
-            descriptor.role = .idle
-            stack.close(id, at: now)
+            if !stack.wasOpen(id) {
+                descriptor.role = .idle
+                stack.close(id, at: now)
+            }
         }
         return Errno(failure.errorName)
     }

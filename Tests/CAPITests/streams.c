@@ -119,6 +119,57 @@ static void reset(int family)
     bed_end(&joined);
 }
 
+/* What arrived before a RST is read, also where a connect that did not wait was not asked how it went, or by poll alone. */
+static void last_words(int family, int asks)
+{
+    struct bed joined = bed(family, 60 + asks);
+    struct address any = nowhere(family, 7), peer = right_address(&joined, 7);
+    int listener = chimney_socket(joined.right, family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    CHECK(chimney_bind(joined.right, listener, ADDRESS(any)) == 0 && chimney_listen(joined.right, listener, 5) == 0);
+    int client = chimney_socket(joined.left, family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    FAILS(chimney_connect(joined.left, client, ADDRESS(peer)), EINPROGRESS);
+    bed_run(&joined, SECOND);
+    if (asks) {
+        CHECK(events_of(joined.left, client) == POLLOUT);
+        CHECK(error_of(joined.left, client) == 0);
+    }
+    int server = chimney_accept4(joined.right, listener, NULL, NULL, SOCK_NONBLOCK);
+    CHECK(chimney_write(joined.right, server, "last words", 10) == 10);
+    bed_run(&joined, SECOND);
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    CHECK(chimney_setsockopt(joined.right, server, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
+    CHECK(chimney_close(joined.right, server) == 0);
+    bed_run(&joined, SECOND);
+    char bytes[32];
+    FAILS(chimney_write(joined.left, client, bytes, 1), ECONNRESET);
+    FAILS(chimney_connect(joined.left, client, ADDRESS(peer)), EISCONN);
+    CHECK(chimney_read(joined.left, client, bytes, sizeof bytes) == 10 && memcmp(bytes, "last words", 10) == 0);
+    CHECK(chimney_read(joined.left, client, bytes, sizeof bytes) == 0);
+    bed_end(&joined);
+}
+
+/* A byte out of band is told of with the segment that brings it; so is the last byte of more than a segment. */
+static void urgency(int family, size_t count)
+{
+    struct bed joined = bed(family, 70);
+    int listener, client, server;
+    char bytes[4000] = {0};
+    bed_connect(&joined, 7, &listener, &client, &server);
+    struct pollfd entry = {.fd = server, .events = POLLPRI};
+    CHECK(chimney_send(joined.left, client, bytes, 10, 0) == 10);
+    bed_run(&joined, SECOND);
+    CHECK(chimney_poll(joined.right, &entry, 1, 0) == 0);
+    unsigned carried = joined.carried;
+    CHECK(chimney_send(joined.left, client, bytes, count, MSG_OOB) == (ssize_t)count);
+    bed_run(&joined, 2 * joined.delay);
+    CHECK(chimney_poll(joined.right, &entry, 1, 0) == 1 && entry.revents == POLLPRI);
+    /* Full segments, and one more with the rest. */
+    CHECK(joined.carried - carried >= (count + 1459) / 1460);
+    CHECK(chimney_read(joined.right, server, bytes, sizeof bytes) == (ssize_t)count + 10);
+    CHECK(chimney_poll(joined.right, &entry, 1, 0) == 0);
+    bed_end(&joined);
+}
+
 static void waiting(int family)
 {
     struct bed joined = bed(family, 40);
@@ -190,6 +241,10 @@ void test_streams(int family)
     echo(family);
     refusal(family);
     reset(family);
+    last_words(family, 0);
+    last_words(family, 1);
+    urgency(family, 1);
+    urgency(family, 3000);
     waiting(family);
     waiting_ended(family);
 }

@@ -213,6 +213,9 @@ extension VirtualStack {
         tcp.links.contains(id.slot) ? tcp.links[id.slot].connection.failure : nil
     }
 
+    /// Whether a connection was open once; `false` after it was let go.
+    public func wasOpen(_ id: TCPConnectionID) -> Bool { tcp.links.contains(id.slot) && tcp.links[id.slot].wasOpen }
+
     /// Why nothing can be written now, or `nil`.
     public func writeError(of id: TCPConnectionID) -> TCPWriteError? {
         tcp.links.contains(id.slot) ? tcp.links[id.slot].connection.writeError : .notConnected
