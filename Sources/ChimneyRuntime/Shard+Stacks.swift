@@ -28,6 +28,22 @@
             return timer
         }
 
+        /// Has a target called again, for what tries until it succeeds: at a time, or where there are as many deadlines as there
+        /// may be in the next round already.
+        ///
+        /// - Returns: what ``disarm(_:)`` takes; `nil` for a call in the next round, which comes as long as the stack is there.
+        package func callAgain(_ target: any Alarmed, of cell: StackCell, name: UInt64, at deadline: Instant) -> UInt32?
+        {
+            if let timer = arm(target, name: name, at: deadline) { return timer }
+            // Invariant: both are touched on the shard's thread only, which runs the command.
+            nonisolated(unsafe) let target = target
+            nonisolated(unsafe) let cell = cell
+            runLater { [self] in
+                if unsafe !cell.isRemoved { unsafe target.alarmFired(name, at: now) }
+            }
+            return nil
+        }
+
         /// Disarms a deadline that has not passed.
         package func disarm(_ timer: UInt32) {
             guard alarms[Int(timer)] != nil else { return }

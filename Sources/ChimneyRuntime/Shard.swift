@@ -46,7 +46,7 @@
         /// Where its stacks' packets come from.
         package let pool: PacketPool
         /// What every round touches.
-        private let state = Confined(RoundState(now: Instant(nanoseconds: chimney_monotonic())))
+        private let state: Confined<RoundState>
         /// When the round began: the clock is read once a round.
         package internal(set) var now: Instant {
             @inline(__always) get { state.value.now }
@@ -119,7 +119,12 @@
             var touchedRunning: [StackCell] = []
             var ports: [DevicePort?] = []
             var readyPorts: [DevicePort] = []
-            var wheel = TimerWheel(timersMax: 1 << 20)
+            var wheel: TimerWheel
+
+            init(now: Instant, alarmsMax: Int) {
+                self.now = now
+                wheel = TimerWheel(timersMax: min(max(1, alarmsMax), 1 << 30))
+            }
         }
 
         struct Alarm {
@@ -134,6 +139,7 @@
             self.name = name
             self.settings = settings
             poller = try Poller()
+            state = Confined(RoundState(now: Instant(nanoseconds: chimney_monotonic()), alarmsMax: settings.alarmsMax))
             pool = PacketPool(packetsMax: settings.packetsMax, largeMax: settings.largePacketsMax)
             switch ShardThread.secret() {
             case .success(let key): random = StackRandom(key: key)

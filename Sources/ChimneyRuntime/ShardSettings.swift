@@ -11,6 +11,8 @@ public struct ShardSettings: Hashable, Sendable {
     public var framesPerRoundMax = 64
     /// The most jobs of tasks run in a round.
     public var jobsPerRoundMax = 1_024
+    /// The most deadlines that its tasks wait for at a time; a wait that finds no place is refused.
+    public var alarmsMax = 1 << 20
     /// How long the thread goes on polling after the last work before it sleeps; zero sleeps at once.
     public var spin: TimeSpan = .zero
     /// The processor the thread is bound to; `nil` leaves that to the kernel.

@@ -18,6 +18,7 @@
         var watches: [PollWatch] = []
         /// What the last deadline was armed under; 0 is the time to try writing again.
         private var lastName: UInt64 = 0
+        private var isRetrying = false
         private var retryTimer: UInt32?
 
         enum ReadWant: Sendable {
@@ -170,8 +171,10 @@
 
         /// The pool is at its bound, and nothing that this connection waits for may ever come.
         private func tryAgainLater() {
-            guard retryTimer == nil else { return }
-            retryTimer = cell.shard.arm(self, name: 0, at: cell.shard.now + .milliseconds(10))
+            guard !isRetrying else { return }
+            isRetrying = true
+            let shard = cell.shard
+            retryTimer = shard.callAgain(self, of: cell, name: 0, at: shard.now + .milliseconds(10))
         }
 
         func waitToWrite(_ waiter: WaitList<WriteWant, Void>.Waiter, until deadline: Instant?) {
@@ -214,6 +217,7 @@
 
         func alarmFired(_ name: UInt64, at now: Instant) {
             guard name != 0 else {
+                isRetrying = false
                 retryTimer = nil
                 return socketHasNews(at: now)
             }

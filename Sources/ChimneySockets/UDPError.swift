@@ -10,7 +10,7 @@ public enum UDPError: Error, Hashable, Sendable {
     case deadlinePassed
     /// The task was cancelled while it waited.
     case cancelled
-    /// As many tasks wait for the socket as may.
+    /// As many tasks wait for the socket, or for deadlines of the shard, as may.
     case tooManyWaiters(max: Int)
     /// A call that does not wait was made on another thread than the shard's, or while the stack is in the middle of its work:
     /// inside `StackHandle.perform`, or by a module or congestion control that the stack calls. The asynchronous calls work

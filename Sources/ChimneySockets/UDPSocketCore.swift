@@ -109,7 +109,10 @@
             var waiter = waiter
             if let deadline {
                 guard deadline > cell.shard.now else { return waiter.resume(.failure(.deadlinePassed)) }
-                waiter.timer = cell.shard.arm(self, name: waiter.ticket, at: deadline)
+                guard let timer = cell.shard.arm(self, name: waiter.ticket, at: deadline) else {
+                    return waiter.resume(.failure(.tooManyWaiters(max: cell.shard.alarmsMax)))
+                }
+                waiter.timer = timer
             }
             waiters.append(waiter)
         }

@@ -11,6 +11,27 @@
 
     @testable import ChimneyCommand
 
+    /// Takes every buffer of a shard's pool in the round in which a connection waits to be accepted.
+    private final class PoolTaker: Alarmed, @unchecked Sendable {
+        // Touched by the shard's thread only.
+        private let cell: StackCell
+        private var taken = PacketQueue()
+
+        init(_ cell: StackCell) { self.cell = cell }
+
+        var hasTaken: Bool { !taken.isEmpty }
+
+        /// Devices were read before, and who accepts is told behind.
+        func alarmFired(_ name: UInt64, at now: Instant) {
+            guard cell.stack.tcpListeners.contains(where: { $0.waiting > 0 }) else { return arm() }
+            while let packet = cell.shard.pool.allocate() { taken.append(packet) }
+        }
+
+        func arm() { _ = cell.shard.arm(self, name: 0, at: cell.shard.now) }
+
+        func giveBack() { taken.removeAll() }
+    }
+
     @Suite struct TCPServiceTests {
         private struct World {
             let shard: Shard
@@ -81,6 +102,27 @@
             }
             await chargen.close()
             for socket in [echo, discard] { await socket.close() }
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TestFamily.all)
+        func chargenGoesOnOnceThereAreBuffers(_ family: TestFamily) async throws {
+            let world = try await World(family, tcp: "{services: [chargen]}")
+            let taker = try await world.right.handle.onShard { cell, _ in
+                let taker = PoolTaker(cell)
+                taker.arm()
+                return taker
+            }
+            let chargen = try await world.connect(19)
+            // Whoever accepted it found no buffer for a single byte, so that nothing of it is under way.
+            while try await world.right.handle.onShard({ _, _ in !taker.hasTaken }) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            await #expect(throws: TCPSocketError.deadlinePassed) {
+                try await chargen.read(deadline: Shard.clock + .milliseconds(50))
+            }
+            try await world.right.handle.onShard { _, _ in taker.giveBack() }
+            #expect(try await chargen.read(max: 72, deadline: World.patience)?.isEmpty == false)
             await world.shard.stop()
         }
 

@@ -1,5 +1,7 @@
 #if os(Linux)
     import Chimney
+    import ChimneyPrimitives
+    import ChimneyRuntime
     import JoinedStacks
     import Testing
 
@@ -148,6 +150,29 @@
             let world = try await TwoStacks(settings: settings)
             #expect(try await world.red.perform { stack, _ in stack.name } == "red")
             await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func whatFindsNoDeadlineIsCalledInTheNextRound() async throws {
+            final class Target: Alarmed, @unchecked Sendable {
+                // Touched by the shard's thread only.
+                var names: [UInt64] = []
+                func alarmFired(_ name: UInt64, at now: Instant) { names.append(name) }
+            }
+            var settings = ShardSettings()
+            settings.alarmsMax = 1
+            let shard = try Shard(settings: settings)
+            let stack = try await shard.addStack(named: "red")
+            let target = Target()
+            func call(_ name: UInt64, at deadline: Instant) async throws -> Bool {
+                try await stack.onShard { cell, shard in
+                    let timer = shard.callAgain(target, of: cell, name: name, at: deadline)
+                    return timer != nil && target.names.isEmpty
+                }
+            }
+            #expect(try await call(1, at: .never))
+            #expect(try await call(2, at: .never) == false)
+            #expect(try await stack.onShard { _, _ in target.names } == [2])
+            await shard.stop()
         }
     }
 #endif

@@ -9,7 +9,8 @@ import ChimneyStack
 final class StackService: SocketListener, Alarmed {
     private let socket: SocketID
     private let kind: ServiceConfiguration.Kind
-    private unowned let cell: StackCell
+    /// It lets the service go when the stack is removed.
+    private let cell: StackCell
 
     /// The most datagrams of one socket that are answered before others get their turn.
     static var datagramsPerTurnMax: Int { 256 }
@@ -42,7 +43,7 @@ final class StackService: SocketListener, Alarmed {
         let turns = cell.withStack { stack in Self.serve(kind, socket, &stack, now) }
         cell.touch()
         // A deadline that is now passes in the next round, when others have had their turn.
-        if turns == Self.datagramsPerTurnMax { _ = cell.shard.arm(self, name: 0, at: now) }
+        if turns == Self.datagramsPerTurnMax { _ = cell.shard.callAgain(self, of: cell, name: 0, at: now) }
     }
 
     /// Answers what waits in a socket, and tells how much it was; the stack is reached once for all of it.

@@ -13,7 +13,8 @@ final class TCPService: SocketListener {
     private let kind: ServiceConfiguration.Kind
     /// The most connections at a time; further ones wait to be accepted.
     private let connectionsMax: Int
-    private unowned let cell: StackCell
+    /// It lets the service go when the stack is removed.
+    private let cell: StackCell
     /// What chargen sends over and over: 95 lines that each begin one character further (RFC 864), so often that a write fills
     /// the largest packets that a device takes.
     let text: [UInt8]
@@ -82,13 +83,14 @@ private final class TCPServiceConnection: SocketListener, Alarmed {
     private let id: TCPConnectionID
     private let kind: ServiceConfiguration.Kind
     private let service: TCPService
-    private unowned let cell: StackCell
+    private let cell: StackCell
     /// What is to be sent back and found no room.
     private var pending = PacketQueue()
     /// How far chargen is in its text.
     private var position = 0
     private var hasEnded = false
     private var isArmed = false
+    private var timer: UInt32?
 
     /// How often it reads or writes before others get their turn.
     static var turnsMax: Int { 16 }
@@ -128,6 +130,7 @@ private final class TCPServiceConnection: SocketListener, Alarmed {
             let count = try cell.stack.write(id, text.span.octets.extracting(position..<text.count), at: now)
             let isAllTaken = count == text.count - position
             position = (position + count) % text.count
+            if !isAllTaken, cell.stack.writableCount(id) > 0 { goOn(at: now + .milliseconds(10)) }
             return isAllTaken
         }
     }
@@ -140,17 +143,25 @@ private final class TCPServiceConnection: SocketListener, Alarmed {
     /// A deadline that is now passes in the next round, when others have had their turn.
     private func takeAnotherTurn(at now: Instant) {
         cell.touch()
+        goOn(at: now)
+    }
+
+    /// Goes on without news: also where the pool is at its bound, since nothing that this connection waits for may ever come.
+    private func goOn(at deadline: Instant) {
         guard !isArmed else { return }
-        isArmed = cell.shard.arm(self, name: 0, at: now) != nil
+        isArmed = true
+        timer = cell.shard.callAgain(self, of: cell, name: 0, at: deadline)
     }
 
     func alarmFired(_ name: UInt64, at now: Instant) {
         isArmed = false
-        if !cell.isRemoved { socketHasNews(at: now) }
+        timer = nil
+        socketHasNews(at: now)
     }
 
     private func end(at now: Instant) {
         hasEnded = true
+        disarm()
         pending.removeAll()
         cell.setListener(nil, for: id)
         cell.stack.close(id, at: now)
@@ -158,6 +169,14 @@ private final class TCPServiceConnection: SocketListener, Alarmed {
         service.connectionEnded(at: now)
     }
 
+    private func disarm() {
+        if let timer { cell.shard.disarm(timer) }
+        timer = nil
+    }
+
     /// The connection went with its stack.
-    func stackWasRemoved() { hasEnded = true }
+    func stackWasRemoved() {
+        hasEnded = true
+        disarm()
+    }
 }

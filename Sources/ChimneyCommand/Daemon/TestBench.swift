@@ -82,7 +82,7 @@ private final class TestSockets: Alarmed, @unchecked Sendable {
     fileprivate func receive(_ socket: SocketID, at now: Instant) {
         guard !cell.withStack({ tester.receive(socket, of: &$0) }) else { return }
         // A deadline that is now passes in the next round, when others have had their turn.
-        if unfinished.isEmpty { _ = cell.shard.arm(self, name: Alarm.receive.rawValue, at: now) }
+        if unfinished.isEmpty { _ = cell.shard.callAgain(self, of: cell, name: Alarm.receive.rawValue, at: now) }
         unfinished.append(socket)
     }
 
