@@ -15,7 +15,8 @@
         public static var readable: Self { Self(rawValue: 1) }
         /// There is room to write, or a write tells why there never will be (`POLLOUT`).
         public static var writable: Self { Self(rawValue: 2) }
-        /// Nothing more comes (`POLLRDHUP`); told whether asked for or not.
+        /// Nothing more comes (`POLLRDHUP`); told to those who wait to read, or ask for it, and to all once nothing can be
+        /// written either (`POLLHUP`).
         public static var hungUp: Self { Self(rawValue: 4) }
         /// The connection failed (`POLLERR`); told whether asked for or not.
         public static var failed: Self { Self(rawValue: 8) }
@@ -40,8 +41,8 @@
         /// A socket, and what it is waited for.
         public struct Item: Sendable {
             let polled: any Polled
-            /// What it is waited for.
             var shard: Shard { polled.cell.shard }
+            /// What it is waited for.
             public var interest: SocketReadiness
 
             /// A connection.
@@ -98,8 +99,8 @@
 
     /// A socket on its shard, as far as a wait for several asks.
     protocol Polled: AnyObject, Sendable {
-        /// What can be done now; called on the shard's thread.
         var cell: StackCell { get }
+        /// What can be done now; called on the shard's thread.
         func readiness(for interest: SocketReadiness) -> SocketReadiness
         /// Who waits; at most ``TCPSocket/waitersMax``.
         var watches: [PollWatch] { get set }
@@ -142,13 +143,13 @@
             self.shard = shard
         }
 
-        func begin(_ pending: Pending, until deadline: Instant?) {
         /// Runs a command on the shard's thread when none of the stacks is in use.
         func run(_ command: @escaping @Sendable () -> Void) {
             let isFree = shard.isCurrent && !items.contains { $0.polled.cell.isInUse }
             if isFree { command() } else { shard.runLater(command) }
         }
 
+        func begin(_ pending: Pending, until deadline: Instant?) {
             self.pending = pending
             if isCancelled.load(ordering: .relaxed) { return end(.failure(.cancelled)) }
             let ready = readiness

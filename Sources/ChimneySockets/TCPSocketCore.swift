@@ -235,7 +235,9 @@
             } else if interest.contains(.writable) {
                 askForRoom()
             }
-            if hasStoppedReading || cell.stack.isAtEnd(id) { result.insert(.hungUp) }
+            // Who waits for room alone goes on waiting after the peer's end.
+            let mayBeTold = !interest.isDisjoint(with: [.readable, .hungUp]) || cell.stack.writeError(of: id) != nil
+            if mayBeTold, hasStoppedReading || cell.stack.isAtEnd(id) { result.insert(.hungUp) }
             if cell.stack.failure(of: id) != nil { result.insert(.failed) }
             return result
         }
