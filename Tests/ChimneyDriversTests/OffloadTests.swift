@@ -92,6 +92,55 @@
         try driver.transmit(&queue)
     }
 
+    /// Puts a frame into a queue, its head in one part and its payload in so many of equal size.
+    private func append(
+        _ bytes: [UInt8], parts: Int, of size: Int, _ ends: Ends, to queue: inout PacketQueue, pool: PacketPool
+    ) {
+        let head = bytes.count - parts * size
+        guard var packet = pool.allocate(), packet.append(Array(bytes[..<head]).span.octets) else { return }
+        for part in 0..<parts {
+            let start = head + part * size
+            guard var next = pool.allocate(), next.append(Array(bytes[start..<start + size]).span.octets) else {
+                return
+            }
+            packet.attach(next)
+        }
+        packet.metadata.checksum = .partial
+        packet.metadata.checksumStart = UInt16(ends.start)
+        packet.metadata.checksumOffset = 16
+        if bytes.count > 1_514 {
+            packet.metadata.segmentKind = ends.isIPv6 ? .tcp6 : .tcp4
+            packet.metadata.segmentSize = 1_448
+        }
+        queue.append(packet)
+    }
+
+    /// Sends frames of these shapes together; they must arrive in order and as they were.
+    private func carry(
+        _ shapes: [(parts: Int, size: Int)], from sender: some LinkDriver, to receiver: some LinkDriver, _ ends: Ends,
+        _ pool: PacketPool
+    ) throws {
+        let link: [UInt8] = [2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8] + (ends.isIPv6 ? [0x86, 0xDD] : [8, 0])
+        var queue = PacketQueue()
+        var sent: [[UInt8]] = []
+        for shape in shapes {
+            let data = (0..<shape.parts * shape.size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            let bytes = link + ends.segment(to: 4_000, sequence: 1, acknowledgment: 2, flags: 0x90, data)
+            append(bytes, parts: shape.parts, of: shape.size, ends, to: &queue, pool: pool)
+            sent.append(bytes)
+        }
+        #expect(queue.count == shapes.count)
+        try sender.transmit(&queue)
+        let got = try receive(shapes.count, from: receiver, pool: pool)
+        #expect(got.map(\.bytes.count) == sent.map(\.count))
+        // A checksum may have been completed on the way.
+        let checksum = 14 + ends.start + 16
+        let isSame = zip(got, sent).allSatisfy {
+            $0.bytes[..<checksum] == $1[..<checksum] && $0.bytes[(checksum + 2)...] == $1[(checksum + 2)...]
+        }
+        #expect(isSame)
+    }
+
     /// Receives until a packet of this protocol has come.
     private func take(
         _ number: UInt8, from driver: some LinkDriver, _ ends: Ends, pool: PacketPool
@@ -206,6 +255,33 @@
                 try transmit(link + closed, through: tap, checksumAt: nil, .tcp4, size: 500, pool: pool)
                 try transmit(link + closed, through: capture, checksumAt: nil, .tcp4, size: 500, pool: pool)
                 #expect(tap.counters.transmitRefused == 1 && capture.counters.transmitRefused == 1)
+            }
+        }
+
+        /// Payload that was written in small packets, and is sent where it lies, makes a frame of many parts.
+        @Test(arguments: [false, true])
+        func framesOfManyPartsAreSentWhole(isIPv6: Bool) {
+            _ = Namespace.run {
+                let pool = PacketPool()
+                let ends = Ends(isIPv6: isIPv6)
+                var options = TunnelOptions()
+                options.offload = .segmentation
+                let tap = try TAPDriver(name: "tap0", options: options)
+                try KernelInterface(name: "tap0").setUp(true)
+                var offloaded = AFPacketOptions()
+                offloaded.offload = .segmentation
+                var plain = AFPacketOptions()
+                plain.offload = []
+                let large = try AFPacketDriver(name: "tap0", options: offloaded)
+                let small = try AFPacketDriver(name: "tap0", options: plain)
+                let pieces = [(1, 100), (46, 1_000), (47, 1_000), (73, 200), (3, 10), (999, 60), (1_100, 58), (2, 30)]
+                try carry(pieces, from: large, to: tap, ends, pool)
+                try carry(pieces, from: tap, to: large, ends, pool)
+                let frames = [(1, 100), (47, 20), (48, 20), (70, 20), (1_300, 1), (2, 30)]
+                try carry(frames, from: small, to: tap, ends, pool)
+                #expect(large.counters.transmitted == UInt64(pieces.count) && large.counters.transmitRefused == 0)
+                #expect(tap.counters.transmitted == UInt64(pieces.count) && tap.counters.transmitRefused == 0)
+                #expect(small.counters.transmitted == UInt64(frames.count) && small.counters.transmitRefused == 0)
             }
         }
 

@@ -60,9 +60,10 @@
         // Invariant: allocated and freed with the driver: one header for each message of `outgoing`.
         private let headers: UnsafeMutableRawPointer
 
+        /// Holds the frame of many parts that a batch may have.
+        private var gathering = GatherBuffer()
+
         private static var headroom: Int { 128 }
-        /// A packet in more parts than this is not laid out for the kernel.
-        private static var slicesMax: Int { 48 }
 
         /// Opens the interface of this name.
         public init(name: String, options: AFPacketOptions = AFPacketOptions()) throws(DriverOpenError) {
@@ -105,7 +106,7 @@
             capabilities = granted
             let batchMax = min(max(1, options.batchMax), 256)
             incoming = MessageBatch(count: batchMax, partsMax: 2)
-            outgoing = MessageBatch(count: batchMax, partsMax: Self.slicesMax + 1)
+            outgoing = MessageBatch(count: batchMax, partsMax: GatherBuffer.partsMax + 1)
             unsafe headers = .allocate(byteCount: batchMax * VirtioHeader.byteCount, alignment: 16)
         }
 
@@ -249,8 +250,17 @@
             while !queue.isEmpty {
                 var batch = PacketQueue()
                 var count = 0
+                var hasGathered = false
                 while count < outgoing.count, !queue.isEmpty {
                     var packet = queue.removeFirst()
+                    if packet.sliceCount > GatherBuffer.partsMax {
+                        if hasGathered {
+                            // The buffer is free again when this batch has left.
+                            queue.prepend(packet)
+                            break
+                        }
+                        hasGathered = true
+                    }
                     guard prepare(&packet, as: count) else {
                         counters.transmitRefused += 1
                         continue
@@ -311,7 +321,7 @@
         /// Lays out one frame as a message; `false` for one that no interface takes.
         private func prepare(_ packet: inout Packet, as message: Int) -> Bool {
             let sliceCount = packet.sliceCount
-            guard sliceCount <= Self.slicesMax, packet.count >= 14 else { return false }
+            guard packet.count >= 14 else { return false }
             let link = packet.bytes.ethernetByteCount
             if headerByteCount == 0 {
                 guard packet.metadata.segmentSize == 0 else { return false }
@@ -328,6 +338,12 @@
                 VirtioHeader(packet.metadata, of: packet.bytes, linkByteCount: link).write(into: &span)
                 unsafe outgoing.parts[part] = unsafe iovec(iov_base: room, iov_len: VirtioHeader.byteCount)
                 part += 1
+            }
+            if sliceCount > GatherBuffer.partsMax {
+                guard let bytes = unsafe gathering.gather(packet) else { return false }
+                unsafe outgoing.parts[part] = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+                unsafe outgoing.messages[message].header.msg_iovlen = part + 1 - first
+                return true
             }
             for index in 0..<sliceCount {
                 // The packet is held until the call is over, and the kernel only reads.

@@ -20,6 +20,7 @@
         private let mayBeLarge: Bool
         /// At most one large buffer, kept for the next frame.
         private var spare = PacketQueue()
+        private var gathering = GatherBuffer()
 
         private static var headroom: Int { 128 }
 
@@ -292,10 +293,15 @@
         }
 
         private func writeGathered(_ packet: borrowing Packet, _ header: VirtioHeader?) -> Int {
-            let sliceCount = packet.sliceCount
-            guard sliceCount < 1_000 else {
-                errno = EMSGSIZE
-                return -1
+            var sliceCount = packet.sliceCount
+            var gathered: UnsafeMutableRawBufferPointer?
+            if sliceCount > GatherBuffer.partsMax {
+                unsafe gathered = unsafe gathering.gather(packet)
+                guard unsafe gathered != nil else {
+                    errno = EMSGSIZE
+                    return -1
+                }
+                sliceCount = 1
             }
             let descriptor = descriptor
             return unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: sliceCount + 1) { parts in
@@ -306,6 +312,10 @@
                     }
                     unsafe parts[0] = unsafe iovec(
                         iov_base: room.baseAddress, iov_len: header == nil ? 0 : VirtioHeader.byteCount)
+                    if let gathered = unsafe gathered {
+                        unsafe parts[1] = unsafe iovec(iov_base: gathered.baseAddress, iov_len: gathered.count)
+                        return unsafe writev(descriptor, parts.baseAddress, 2)
+                    }
                     for index in 0..<sliceCount {
                         // The packet keeps every part where it is until the call is over; the kernel only reads.
                         unsafe packet.slice(index).withUnsafeBytes { bytes in

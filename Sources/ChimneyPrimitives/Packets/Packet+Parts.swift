@@ -99,23 +99,34 @@ extension Packet {
     borrowing func copyParts(into target: inout MutableRawSpan, from offset: Int) -> Int {
         var toSkip = max(0, offset)
         var copied = 0
-        let room = target.byteCount
-        for index in 0..<sliceCount where copied < room {
-            let part = self.part(index)
-            guard toSkip < part.count else {
-                toSkip -= part.count
-                continue
+        var current: PacketSlot.Pointer? = unsafe slot
+        while copied < target.byteCount, let part = unsafe current {
+            unsafe copyPart(part.pointee.start, Int(part.pointee.count), into: &target, at: &copied, skipping: &toSkip)
+            if let start = unsafe part.pointee.secondStart {
+                unsafe copyPart(start, Int(part.pointee.secondCount), into: &target, at: &copied, skipping: &toSkip)
             }
-            let length = min(part.count - toSkip, room - copied)
-            // Invariant: both ranges were bounded by their own counts; the parts live as long as the packet.
-            unsafe target.withUnsafeMutableBytes { bytes in
-                unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[copied..<copied + length])
-                    .copyMemory(from: UnsafeRawBufferPointer(start: part.start + toSkip, count: length))
-            }
-            copied += length
-            toSkip = 0
+            unsafe current = part.pointee.tail
         }
         return copied
+    }
+
+    /// Copies what is wanted of one part, and counts it.
+    private borrowing func copyPart(
+        _ start: UnsafeMutableRawPointer, _ count: Int, into target: inout MutableRawSpan, at copied: inout Int,
+        skipping toSkip: inout Int
+    ) {
+        guard toSkip < count else {
+            toSkip -= count
+            return
+        }
+        let length = min(count - toSkip, target.byteCount - copied)
+        // Invariant: both ranges are bounded by their own counts; the part lives as long as the packet.
+        unsafe target.withUnsafeMutableBytes { bytes in
+            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[copied..<copied + length])
+                .copyMemory(from: UnsafeRawBufferPointer(start: start + toSkip, count: length))
+        }
+        copied += length
+        toSkip = 0
     }
 
     /// Drops bytes at the end until at most `total` are left, counted over all parts.
