@@ -30,18 +30,21 @@ let package = Package(
         .library(name: "ChimneyCapture", targets: ["ChimneyCapture"]),
         .library(name: "ChimneyDrivers", targets: ["ChimneyDrivers"]),
         .library(name: "ChimneyRuntime", targets: ["ChimneyRuntime"]),
+        .library(name: "ChimneySignatures", targets: ["ChimneySignatures"]),
         .library(name: "ChimneySockets", targets: ["ChimneySockets"]),
         .library(name: "Chimney", targets: ["Chimney"]),
     ],
     traits: [
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
         .trait(name: "Tools", description: "The command chimney.", enabledTraits: ["YAML"]),
-        .default(enabledTraits: ["YAML", "Tools"]),
+        .trait(name: "Signatures", description: "TCP segments are signed with MD5 (RFC 2385), by swift-crypto."),
+        .default(enabledTraits: ["YAML", "Tools", "Signatures"]),
     ],
     dependencies: [
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
         .target(
@@ -72,7 +75,7 @@ let package = Package(
             dependencies: [
                 "ChimneyAddressing", "ChimneyCapture", "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers",
                 "ChimneyLab", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives",
-                "ChimneyRouting", "ChimneyRuntime", "ChimneyStack", "ChimneyTCP", "ChimneyWire",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneySignatures", "ChimneyStack", "ChimneyTCP", "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),
@@ -82,7 +85,7 @@ let package = Package(
             name: "ChimneyCommandTests",
             dependencies: [
                 "ChimneyCommand", "ChimneyConfiguration", "ChimneyControl", "ChimneyLink", "ChimneyMulticast",
-                "ChimneyPrimitives", "ChimneyRuntime", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
+                "ChimneyPrimitives", "ChimneyRuntime", "ChimneySignatures", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],
@@ -109,6 +112,16 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ChimneySocketsTests", dependencies: ["Chimney", "ChimneyPrimitives", "JoinedStacks"],
+            swiftSettings: settings),
+        .target(
+            name: "ChimneySignatures",
+            dependencies: [
+                "ChimneyStack",
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Signatures"])),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChimneySignaturesTests", dependencies: ["ChimneySignatures", "ChimneyStack"],
             swiftSettings: settings),
         .target(
             name: "Chimney",
@@ -193,7 +206,8 @@ let package = Package(
         .target(
             name: "ChimneyC",
             dependencies: [
-                "CChimney", "ChimneyLink", "ChimneyPrimitives", "ChimneyRouting", "ChimneyStack", "ChimneyTCP",
+                "CChimney", "ChimneyLink", "ChimneyPrimitives", "ChimneyRouting", "ChimneySignatures", "ChimneyStack",
+                "ChimneyTCP",
             ],
             swiftSettings: settings),
         .target(

@@ -65,7 +65,9 @@ enum TCPOption: Int32 {
     case linger2 = 8
     case info = 11
     case congestion = 13
+    case signature = 14
     case userTimeout = 18
+    case signatureOfPrefix = 32
 }
 
 /// Options of IPPROTO_IP.

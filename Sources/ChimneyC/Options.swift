@@ -146,6 +146,8 @@ extension CallerStack {
             let millis = try value.number(in: 0...Int(Int32.max))
             changeSettings(descriptor) { $0.userTimeout = millis == 0 ? nil : .milliseconds(Int64(millis)) }
         case .congestion: try setCongestion(descriptor, value)
+        case .signature: try setSignature(descriptor, value, hasPrefix: false)
+        case .signatureOfPrefix: try setSignature(descriptor, value, hasPrefix: true)
         case .info: throw Errno(ENOPROTOOPT)
         }
     }
@@ -329,6 +331,8 @@ extension CallerStack {
             let name = Array(settings.recovery.congestion.name.utf8.prefix(15))
             return .bytes(name + [UInt8](repeating: 0, count: 16 - name.count))
         case .info: return .bytes(info(descriptor))
+        // A key is told to nobody.
+        case .signature, .signatureOfPrefix: throw Errno(ENOPROTOOPT)
         }
     }
 

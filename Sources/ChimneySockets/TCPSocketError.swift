@@ -29,6 +29,8 @@ public enum TCPSocketError: Error, Hashable, Sendable {
     case shutDown
     /// The congestion control was not changed.
     case congestionControl(CongestionChoiceError)
+    /// The key for signatures was not set.
+    case signature(SignatureKeyError)
 
     init(_ error: TCPWriteError) {
         switch error {
@@ -55,6 +57,7 @@ public enum TCPSocketError: Error, Hashable, Sendable {
         case .notConnected: .notConnected
         case .shutDown: .brokenPipe
         case .congestionControl(let error): error.errorName
+        case .signature(let error): error.errorName
         case .stackRemoved, .deadlinePassed, .cancelled, .tooManyWaiters, .notOnShard: nil
         }
     }

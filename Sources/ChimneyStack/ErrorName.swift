@@ -180,6 +180,17 @@ extension ListenError {
     }
 }
 
+extension SignatureKeyError {
+    /// What `TCP_MD5SIG` gives programs.
+    public var errorName: ErrorName {
+        switch self {
+        case .noSigner: .protocolNotAvailable
+        case .keyEmpty, .keyTooLong: .invalidArgument
+        case .tooManyKeys: .noBufferSpace
+        }
+    }
+}
+
 extension TCPFailure {
     /// What the next call on the socket gives programs.
     public var errorName: ErrorName {

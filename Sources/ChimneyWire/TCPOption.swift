@@ -268,6 +268,13 @@ public struct TCPOptionValues: Hashable, Sendable, BitwiseCopyable {
         set { set(.signature, newValue) }
     }
 
+    /// Where among the options the 16 bytes of the digest are written, when there is one.
+    @inlinable
+    public var signatureOffset: Int { present.contains(.size) ? 8 : 4 }
+    /// The bytes that a digest takes among the options, with its padding.
+    @inlinable
+    public static var signatureByteCount: Int { 20 }
+
     /// How long the sender waits for acknowledgements: a bit for minutes and 15 of count (RFC 5482).
     @inlinable
     public var userTimeout: UInt16? {
@@ -329,7 +336,7 @@ public struct TCPOptionValues: Hashable, Sendable, BitwiseCopyable {
         if present.contains(.clocks) { count += present.contains(.sack) ? 10 : 12 }
         if present.contains(.sack) { count += present.contains(.clocks) ? 2 : 4 }
         if present.contains(.shift) { count += 4 }
-        if present.contains(.signature) { count += 20 }
+        if present.contains(.signature) { count += Self.signatureByteCount }
         if present.contains(.timeout) { count += 4 }
         if blockCount > 0 { count += 4 + 8 * sackCount }
         return count

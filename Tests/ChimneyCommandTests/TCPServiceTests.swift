@@ -4,9 +4,11 @@
     import ChimneyControl
     import ChimneyPrimitives
     import ChimneyRuntime
+    import ChimneySignatures
     import ChimneySockets
     import ChimneyStack
     import ChimneyTCP
+    import Foundation
     import Testing
 
     @testable import ChimneyCommand
@@ -237,6 +239,50 @@
             #expect(statistics.counters.first { $0.name == "tcpListeners" }?.count == 1)
             await world.shard.stop()
         }
+
+        #if Signatures
+            @Test(.timeLimit(.minutes(1)), arguments: TestFamily.all)
+            func servicesAreSignedWithTheKeyOfAFile(_ family: TestFamily) async throws {
+                let file = FileManager.default.temporaryDirectory.appending(path: "chimney-\(UUID())")
+                try Data("the word\n".utf8).write(to: file)
+                defer { try? FileManager.default.removeItem(at: file) }
+                let keys = "signatures: [{peers: \"\(family.everything)\", key_file: \(file.path)}]"
+                let world = try await World(family, tcp: "{services: [echo], \(keys)}")
+                // The newline at the end of the file is no part of the key.
+                try await world.left.handle.setSignatureKey(
+                    TCPSignatureKey("the word".utf8), for: .host(world.address), signer: MD5Signer.standard)
+                let socket = try await world.connect(7)
+                try await socket.write([1, 2, 3])
+                #expect(try await socket.read(deadline: World.patience) == [1, 2, 3])
+                let list = try await world.right.handle.perform { stack, now in
+                    StackAnswers.replies(to: .sockets, of: &stack, devices: [:], at: now)
+                }.flatMap { reply -> [SocketReport] in
+                    guard case .sockets(let list) = reply else { return [] }
+                    return list
+                }
+                #expect(list.compactMap(\.connection?.isSigned) == [true])
+                #expect(ReportText.sockets(list).contains(" md5 ") && TCPText.details(list).contains("signed with md5"))
+                await world.shard.stop()
+            }
+
+            @Test func filesWithoutAKeyAreNamed() async throws {
+                let directory = FileManager.default.temporaryDirectory
+                let file = directory.appending(path: "chimney-\(UUID())")
+                defer { try? FileManager.default.removeItem(at: file) }
+                func complaint() async throws -> String {
+                    let keys = "signatures: [{peers: 10.0.0.0/8, key_file: \(file.path)}]"
+                    do {
+                        await (try await World(TestFamily.all[0], tcp: "{\(keys)}")).shard.stop()
+                        return ""
+                    } catch let error as CommandFailure { return error.description }
+                }
+                #expect(try await complaint() == "right: tcp: signatures: \(file.path) cannot be read")
+                try Data("\n".utf8).write(to: file)
+                #expect(try await complaint() == "right: tcp: signatures: \(file.path): the key is empty")
+                try Data(String(repeating: "k", count: 81).utf8).write(to: file)
+                #expect(try await complaint() == "right: tcp: signatures: \(file.path): the key has more than 80 bytes")
+            }
+        #endif
 
         @Test func sockstatShowsWhatIsAskedFor() throws {
             let tcp = SocketReport(transport: "tcp", local: "10.0.0.1:80", remote: "10.0.0.2:4000")

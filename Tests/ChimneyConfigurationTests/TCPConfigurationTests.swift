@@ -12,8 +12,11 @@
                 """
                 {connections: 10, listeners: 11, backlog: 12, half_open: 13, time_wait: 14, closed_ports: silent_to_syn,
                  congestion: vegas, log_in_vain: on, log_connections: on, services: {echo: on, chargen: 1900},
-                 service_connections: 15, service_buffer: 4096}
+                 service_connections: 15, service_buffer: 4096, verify_signatures: off,
+                 signatures: [{peers: 10.7.0.0/16, key_file: /etc/a}, {peers: "fd07::1", key_file: b}]}
                 """)
+            #expect(!tcp.verifiesSignatures && tcp.signatures.map(\.keyFile) == ["/etc/a", "b"])
+            #expect(tcp.signatures.map(\.peers.description) == ["10.7.0.0/16", "fd07::1/128"])
             #expect(tcp.connectionsMax == 10 && tcp.listenersMax == 11 && tcp.backlogMax == 12)
             #expect(tcp.halfOpenMax == 13 && tcp.timeWaitMax == 14)
             #expect(tcp.serviceConnectionsMax == 15 && tcp.serviceBufferMax == 4_096)
@@ -43,6 +46,11 @@
                 ("{services: {echo: 9, discard: on}}", "echo and discard cannot both have port 9"),
                 ("{service_buffer: 1}", "expected an integer from 4096 to 268435456, found \"1\""),
                 ("{log_vain: on}", "log_vain"),
+                (
+                    "{signatures: [{peers: 10.0.0.1/8, key_file: k}]}",
+                    "a prefix without bits beyond its length, 10.0.0.0/8"
+                ),
+                ("{signatures: [{peers: 10.0.0.0/8}]}", "key_file"),
             ] {
                 do throws(ConfigurationError) {
                     _ = try reading(tcp)

@@ -15,6 +15,15 @@
         }
     }
 
+    /// Signs with a sum of all bytes, which is enough to tell one key from another.
+    private struct SumSigner: SegmentSigner {
+        func digest(of feed: (_ add: (RawSpan) -> Void) -> Void) -> SegmentDigest {
+            var hash = StreamHash()
+            feed { piece in hash.take(unsafe piece.withUnsafeBytes { unsafe Array($0) }) }
+            return SegmentDigest(high: hash.value, low: UInt64(hash.count))
+        }
+    }
+
     /// Bytes that do not repeat within a buffer's length.
     private func block(_ number: Int, count: Int = 65_536) -> [UInt8] {
         var state = UInt64(number) &* 0x9E37_79B9_7F4A_7C15 | 1
@@ -530,6 +539,25 @@
             #expect(TCPSocketError.congestionControl(.notAllowed("dctcp")).errorName == .notPermitted)
             #expect(try await client.snapshot.recovery.algorithm == "reno")
             #expect(try await server.read(deadline: TwoStacks.patience) == [1])
+            await world.shard.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: Family.allCases)
+        func keysAreSetForTheStacksOfSockets(_ family: Family) async throws {
+            let world = try await TwoStacks(family)
+            let key = try TCPSignatureKey([1, 2, 3])
+            await #expect(throws: TCPSocketError.signature(.noSigner)) {
+                try await world.red.setSignatureKey(key, for: .host(family.blue))
+            }
+            #expect(TCPSocketError.signature(.noSigner).errorName == .protocolNotAvailable)
+            try await world.red.setSignatureKey(key, for: .host(family.blue), signer: SumSigner())
+            try await world.blue.setSignatureKey(key, for: .host(family.red), signer: SumSigner())
+            let (client, server) = try await pair(world, family)
+            #expect(try await client.snapshot.isSigned)
+            try await client.write([7])
+            #expect(try await server.read(deadline: TwoStacks.patience) == [7])
+            try await world.red.setSignatureKey(nil, for: .host(family.blue))
+            #expect(try await !client.snapshot.isSigned)
             await world.shard.stop()
         }
     }

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # A Linux kernel on the other end of the wire: chimney on a TAP device and on a veth pair, in network namespaces.
 #
-#   Tests/InteropTests/run.sh [-4|-6] [tap] [tun] [afpacket] [tcp] [narrow] [forward] [pmtu] [scripts] [ipv6] [igmp]
+#   Tests/InteropTests/run.sh [-4|-6] [tap] [tun] [afpacket] [tcp] [signatures] [narrow] [forward] [pmtu] [scripts] [ipv6] [igmp]
 #                              [queriers] [flows] [mld]
 #   Tests/InteropTests/run.sh multicast
 #
-# All beds run when none is named, each of the first eight over both families when none is. `scripts` is packet scripts that
+# All beds run when none is named, each of the first nine over both families when none is. `scripts` is packet scripts that
 # a kernel runs in the place of a stack of ours (docs/packet-scripts.md). The last four are about groups:
 # a probe of IGMP, queriers that others wrote, streams of a kernel, MLD beside a kernel. `multicast` is these four with every
 # querier; the slow ones among those, 5 minutes, run nowhere else.
 #
 # CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
+# CHIMNEYC         libchimneyc.so, likewise; else the one beside the binary, without which chimney connects to nobody
 # INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
 # INTEROP_MIB      MiB each way of a TCP stream (128)
 # INTEROP_PINGS    echo requests of the flood (10000)
@@ -44,6 +45,8 @@ for tool in ping python3; do command -v "$tool" >/dev/null || give_up "there is 
 if [ -z "${CHIMNEY:-}" ]; then
     CHIMNEY=$(swift build --package-path "$root" -c release --show-bin-path)/chimney
     [ -x "$CHIMNEY" ] || swift build --package-path "$root" -c release --product chimney >&2
+    CHIMNEYC=${CHIMNEYC:-$(dirname "$CHIMNEY")/libchimneyc.so}
+    [ -e "$CHIMNEYC" ] || swift build --package-path "$root" -c release --product chimneyc >&2 || true
 fi
 [ -x "$CHIMNEY" ] || { echo "there is no chimney at $CHIMNEY" >&2; exit 1; }
 echoes=${INTEROP_ECHOES:-100000}
@@ -59,6 +62,7 @@ fi
 . "$here/host.sh"
 . "$here/tcp.sh"
 . "$here/forward.sh"
+. "$here/signatures.sh"
 . "$here/narrow.sh"
 . "$here/pmtu.sh"
 . "$here/ipv6.sh"
@@ -68,7 +72,7 @@ families=(4 6)
 case ${1:-} in
 -4 | -6) families=("${1#-}") && shift ;;
 esac
-[ $# -gt 0 ] || set -- tap tun afpacket tcp narrow forward pmtu scripts ipv6 igmp queriers flows mld
+[ $# -gt 0 ] || set -- tap tun afpacket tcp signatures narrow forward pmtu scripts ipv6 igmp queriers flows mld
 # scripts_bed 4|6
 scripts_bed() {
     echo "== Packet scripts and the kernel, IPv$1"
@@ -82,6 +86,7 @@ bed_of_families() {
         tap | afpacket) host_bed "$1" "$family" ;;
         tun) tun_bed "$family" ;;
         tcp) tcp_bed tap "$family"; tcp_bed afpacket "$family" ;;
+        signatures) signatures_bed "$family" ;;
         narrow) narrow_beds "$family" ;;
         forward) forward_bed afpacket "$family"; forward_bed tap "$family" ;;
         pmtu) pmtu_bed 1400 "$family"; pmtu_bed 1280 "$family" ;;
@@ -91,7 +96,7 @@ bed_of_families() {
 }
 for bed in "$@"; do
     case $bed in
-    tap | tun | afpacket | tcp | narrow | forward | pmtu | scripts) bed_of_families "$bed" ;;
+    tap | tun | afpacket | tcp | signatures | narrow | forward | pmtu | scripts) bed_of_families "$bed" ;;
     ipv6) ipv6_bed ;;
     igmp) multicast_bed probe ;;
     queriers | flows) multicast_bed "$bed" ;;
@@ -103,7 +108,7 @@ for bed in "$@"; do
         multicast_bed side_by_side
         ;;
     *)
-        echo "there is no bed '$bed'; there are tap, tun, afpacket, tcp, narrow, forward, pmtu, scripts, ipv6, igmp, queriers, flows, mld, multicast" >&2
+        echo "there is no bed '$bed'; there are tap, tun, afpacket, tcp, signatures, narrow, forward, pmtu, scripts, ipv6, igmp, queriers, flows, mld, multicast" >&2
         exit 2
         ;;
     esac

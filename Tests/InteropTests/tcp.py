@@ -3,10 +3,16 @@
 tcp.py refused|halfclose|reset|silent ADDRESS PORT
 tcp.py echo|discard|chargen ADDRESS PORT MIB
 tcp.py many ADDRESS PORT CONNECTIONS
+tcp.py hold ADDRESS PORT SECONDS
+tcp.py serve ADDRESS PORT
+
+serve listens there, and echoes what one connection says. With CHIMNEY_KEY segments are signed (TCP_MD5SIG, RFC 2385), to a server
+from all addresses that share 16 bits with its own; CHIMNEY_SOURCE is the address that connections come from.
 """
 
 import errno
 import hashlib
+import os
 import selectors
 import socket
 import struct
@@ -15,8 +21,33 @@ import threading
 import time
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def sign(s, address, prefix=None):
+    """Has segments to an address, or to all that share so many bits with it, signed where the environment has a key."""
+    word = os.environ.get("CHIMNEY_KEY", "").encode()
+    if not word:
+        return
+    # struct tcp_md5sig: a sockaddr_storage, flags (1: a prefix), its length, the key's length, an interface, the key.
+    if family_of(address) == socket.AF_INET:
+        name = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(address))
+    else:
+        name = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, address), 0)
+    rest = struct.pack("=BBHi80s", 0 if prefix is None else 1, prefix or 0, len(word), 0, word)
+    md5sig, md5sig_ext = 14, 32
+    s.setsockopt(socket.IPPROTO_TCP, md5sig if prefix is None else md5sig_ext, name.ljust(128, b"\0") + rest)
+
+
 def connect(address, port, seconds=10):
-    return socket.create_connection((address, port), timeout=seconds)
+    s = socket.socket(family_of(address), socket.SOCK_STREAM)
+    s.settimeout(seconds)
+    sign(s, address)
+    if "CHIMNEY_SOURCE" in os.environ:
+        s.bind((os.environ["CHIMNEY_SOURCE"], 0))
+    s.connect((address, port))
+    return s
 
 
 def pieces(mib):
@@ -110,6 +141,38 @@ def refused(address, port):
     sys.exit("somebody is there")
 
 
+def silent(address, port):
+    """Nobody answers, not even by a refusal."""
+    try:
+        connect(address, port, 3).close()
+    except TimeoutError:
+        return
+    sys.exit("somebody is there")
+
+
+def hold(address, port, seconds):
+    with connect(address, port) as s:
+        s.sendall(b"here")
+        time.sleep(seconds)
+
+
+def serve(address, port):
+    with socket.socket(family_of(address), socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sign(listener, address, 16)
+        # It may be there before its address is.
+        ip_freebind, ipv6_freebind = (socket.IPPROTO_IP, 15), (socket.IPPROTO_IPV6, 78)
+        listener.setsockopt(*(ipv6_freebind if ":" in address else ip_freebind), 1)
+        listener.bind((address, port))
+        listener.listen()
+        listener.settimeout(60)
+        s, _ = listener.accept()
+    with s:
+        s.settimeout(60)
+        while data := s.recv(1 << 18):
+            s.sendall(data)
+
+
 def many(address, port, count):
     """So many connections at the same time, each with bytes of its own."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -152,7 +215,7 @@ def many(address, port, count):
 def main():
     what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     number = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    questions = {"echo": echo, "discard": discard, "chargen": chargen, "many": many}
+    questions = {"echo": echo, "discard": discard, "chargen": chargen, "many": many, "hold": hold}
     if what in questions:
         questions[what](address, port, number)
     elif what == "halfclose":
@@ -161,6 +224,10 @@ def main():
         reset(address, port)
     elif what == "refused":
         refused(address, port)
+    elif what == "silent":
+        silent(address, port)
+    elif what == "serve":
+        serve(address, port)
     else:
         sys.exit(f"there is no question '{what}'")
 

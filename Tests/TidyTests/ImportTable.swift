@@ -25,10 +25,11 @@ enum ImportTable {
         "ChimneyCapture": Set(siblings),
         "ChimneyControl": Set(base + platform + ["ChimneyPrimitives", "CChimneyLinux"]),
         "ChimneyRuntime": Set(runtime),
+        "ChimneySignatures": ["ChimneyStack", "Crypto"],
         "ChimneyDrivers": Set(runtime + ["ChimneyRuntime"]),
         "ChimneySockets": Set(runtime + ["ChimneyRuntime"]),
         // The caller drives it, so it too does without the runtime.
-        "ChimneyC": Set(stack + ["ChimneyStack", "CChimney"] + platform),
+        "ChimneyC": Set(stack + ["ChimneyStack", "ChimneySignatures", "CChimney"] + platform),
         "ChimneyNIO": Set(
             runtime + [
                 "ChimneyRuntime", "ChimneySockets", "NIOCore", "NIOPosix", "NIOEmbedded", "NIOConcurrencyHelpers",
@@ -42,8 +43,8 @@ enum ImportTable {
             ]),
         "ChimneyCommand": Set(
             runtime + [
-                "ChimneyRuntime", "ChimneyDrivers", "ChimneySockets", "ChimneyLab", "ChimneyConfiguration",
-                "ChimneyControl", "Chimney",
+                "ChimneyRuntime", "ChimneySignatures", "ChimneyDrivers", "ChimneySockets", "ChimneyLab",
+                "ChimneyConfiguration", "ChimneyControl", "Chimney",
                 "ArgumentParser", "Yams",
                 "Logging", "SystemPackage",
             ]),

@@ -123,6 +123,15 @@ enum Sentence {
         }
     }
 
+    static func of(_ error: SignatureKeyError) -> String {
+        switch error {
+        case .noSigner: "there is nothing that makes digests"
+        case .keyEmpty: "the key is empty"
+        case .keyTooLong(let most): "the key has more than \(most) bytes"
+        case .tooManyKeys(let most): "the stack has \(most) keys, which is its most"
+        }
+    }
+
     private static func noSuchTable(_ fib: Int, _ count: Int) -> String {
         count == 1
             ? "there is no routing table \(fib); the only one is 0"

@@ -34,7 +34,8 @@ struct StackBuilder {
             }
             try await attach(interface, to: stack)
         }
-        try await stack.handle.perform { stack, _ in
+        try await stack.handle.perform { stack, now in
+            try Self.addSignatures(configuration.tcp, to: &stack, of: configuration.name, at: now)
             for route in configuration.routes { try Self.add(route, to: &stack, of: configuration.name) }
             try Self.addProxies(configuration, to: &stack)
         }
@@ -308,6 +309,7 @@ extension TCPStackSettings {
         if let most = configuration.backlogMax { backlogMax = most }
         if let most = configuration.halfOpenMax { synCache.entriesMax = most }
         if let most = configuration.timeWaitMax { timeWaitMax = most }
+        verifiesSignatures = configuration.verifiesSignatures
         closedPorts =
             switch configuration.closedPorts {
             case .reset: .reset

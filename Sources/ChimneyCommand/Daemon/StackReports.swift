@@ -136,6 +136,7 @@ extension TCPConnectionReport {
         peerWindow = tcp.peerWindow
         receiveWindow = tcp.receiveWindow
         segmentSize = tcp.segmentSize
+        isSigned = snapshot.isSigned
         pathMTU = snapshot.pathMTU
         congestionControl = snapshot.recovery.algorithm
         recovery = snapshot.recovery.phase.rawValue
@@ -170,6 +171,9 @@ extension StatisticsReport {
             Counter("tcpFailed", counted.failed, "those of them that failed"),
             Counter("tcpResetsSent", counted.resetsSent, "RSTs in answer to segments of no connection"),
             Counter("tcpResetsSuppressed", counted.resetsSuppressed, "RSTs held back by the rate limit"),
+            Counter("tcpSignatureKeys", UInt64(tcp.signatureKeys), "prefixes of peers with a key for signatures"),
+            Counter("tcpSignaturesSent", counted.signaturesSent, "TCP segments sent with a signature"),
+            Counter("tcpSignaturesVerified", counted.signaturesVerified, "TCP segments whose signature was right"),
             Counter("tcpChallengesRefused", tcp.challengesRefused, "challenge ACKs held back by their limit"),
         ]
     }

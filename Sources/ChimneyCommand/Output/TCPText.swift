@@ -7,17 +7,19 @@ enum TCPText {
         let sockets = list.filter { $0.transport == "tcp" }
         guard !sockets.isEmpty else { return "" }
         var table = TextTable(
-            "Proto", "Local", "Remote", "State", "Recv-Q", "Send-Q", "RTT", "Cwnd", "Resent", "Congestion", "FIB")
+            "Proto", "Local", "Remote", "State", "Recv-Q", "Send-Q", "RTT", "Cwnd", "Resent", "Congestion", "Signed",
+            "FIB")
         for socket in sockets {
             if let listener = socket.listener {
                 table.add(
                     "tcp", socket.local, "*", "LISTEN", "\(listener.waiting)", "\(listener.backlogMax)", "-", "-", "-",
-                    "-", "\(socket.fib)")
+                    "-", "-", "\(socket.fib)")
             } else if let connection = socket.connection {
                 table.add(
                     "tcp", socket.local, socket.remote ?? "*", connection.state, "\(connection.receiveQueueBytes)",
                     "\(connection.sendQueueBytes)", roundTrip(connection), "\(connection.congestionWindow)",
-                    "\(connection.retransmissions)", connection.congestionControl, "\(socket.fib)")
+                    "\(connection.retransmissions)", connection.congestionControl, connection.isSigned ? "md5" : "-",
+                    "\(socket.fib)")
             }
         }
         return table.text
@@ -67,7 +69,8 @@ enum TCPText {
             "send \(connection.sendQueueBytes) bytes, \(connection.outstandingBytes) of them under way, "
                 + "window \(connection.peerWindow)",
             "\(connection.congestionControl) \(connection.recovery): cwnd \(connection.congestionWindow), "
-                + "ssthresh \(threshold), mss \(connection.segmentSize), path mtu \(connection.pathMTU)",
+                + "ssthresh \(threshold), mss \(connection.segmentSize), path mtu \(connection.pathMTU)"
+                + (connection.isSigned ? ", signed with md5" : ""),
             "\(roundTrip), rto \(ReportText.fixed(connection.retransmissionTimeoutMilliseconds, 0)) ms; "
                 + "\(connection.retransmissions) segments sent again, \(connection.timeouts) timeouts",
             "timers " + (timers.isEmpty ? "none" : timers.joined(separator: ", ")),

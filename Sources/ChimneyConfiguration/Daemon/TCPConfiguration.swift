@@ -1,3 +1,5 @@
+public import ChimneyPrimitives
+
 /// What a file says about TCP of one stack: bounds, what closed ports answer, services, and what is logged.
 public struct TCPConfiguration: Hashable, Sendable {
     /// The most connections; nil for the stack's default.
@@ -26,6 +28,25 @@ public struct TCPConfiguration: Hashable, Sendable {
     /// slow peer keeps.
     public var serviceBufferMax = 65_536
 
+    /// The peers with which segments are signed (RFC 2385).
+    public var signatures: [Signature] = []
+    /// Whether what arrives is looked at for its signature.
+    public var verifiesSignatures = true
+
+    /// Peers, and where the key is that is shared with them.
+    public struct Signature: Hashable, Sendable {
+        /// Their addresses.
+        public var peers: IPPrefix
+        /// The file with the key: all its bytes but one newline at its end.
+        public var keyFile: String
+
+        init(reading cursor: Cursor) throws(ConfigurationError) {
+            let fields = try cursor.fields(["peers", "key_file"])
+            peers = try fields.required("peers").ipPrefix()
+            keyFile = try fields.required("key_file").filePath()
+        }
+    }
+
     /// How segments to ports where nobody listens are answered (BSD's `blackhole`).
     public enum ClosedPorts: String, CaseIterable, Hashable, Sendable {
         /// By a RST.
@@ -48,13 +69,17 @@ public struct TCPConfiguration: Hashable, Sendable {
         case vegas
     }
 
+    /// The most peers with keys in a file; a longer list is refused.
+    public static var signaturesMax: Int { 1_024 }
+
     /// The defaults: no services, and nothing is logged.
     public init() {}
 
     init(reading cursor: Cursor) throws(ConfigurationError) {
         let fields = try cursor.fields([
             "connections", "listeners", "backlog", "half_open", "time_wait", "closed_ports", "congestion",
-            "log_in_vain", "log_connections", "services", "service_connections", "service_buffer",
+            "log_in_vain", "log_connections", "services", "service_connections", "service_buffer", "signatures",
+            "verify_signatures",
         ])
         connectionsMax = try fields["connections"]?.integer(in: 1...16_777_216)
         listenersMax = try fields["listeners"]?.integer(in: 1...65_535)
@@ -66,6 +91,10 @@ public struct TCPConfiguration: Hashable, Sendable {
         logsRefused = try fields["log_in_vain"]?.flag() ?? false
         logsConnections = try fields["log_connections"]?.flag() ?? false
         if let place = fields["services"] { services = try ServiceConfiguration.list(reading: place) }
+        for element in try fields.elements("signatures", max: Self.signaturesMax) {
+            signatures.append(try Signature(reading: element))
+        }
+        verifiesSignatures = try fields["verify_signatures"]?.flag() ?? true
         serviceConnectionsMax = try fields["service_connections"]?.integer(in: 1...65_536) ?? 128
         serviceBufferMax = try fields["service_buffer"]?.integer(in: 4_096...268_435_456) ?? 65_536
     }

@@ -60,6 +60,8 @@ public struct TCPConnectionReport: Codable, Hashable, Sendable {
     public var segmentSize = 0
     /// The MTU of its path.
     public var pathMTU = 0
+    /// Whether its segments are signed (RFC 2385).
+    public var isSigned = false
     /// The name of its congestion control.
     public var congestionControl = ""
     /// What recovery does.

@@ -73,6 +73,10 @@ extension VirtualStack {
         let flow = IPv6Flow(
             local: target.mapped, localPort: target.port, remote: peer.mapped, remotePort: peer.port,
             zone: target.zone | peer.zone)
+        if let place = tcp.signatures.isInUse ? tcp.signatures.place(of: peer.mapped) : nil {
+            let fate = settings.tcp.verifiesSignatures ? "others are dropped" : "others are taken too, by setting"
+            way.add("signature", "segments of \(tcp.signatures.peers(at: place)) are signed with a key; \(fate)")
+        }
         if peer.port != 0, let verdict = walkFlow(flow, &way) { return verdict }
         guard let listener = listener(for: target) else {
             let answer =

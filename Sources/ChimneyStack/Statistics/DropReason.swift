@@ -33,7 +33,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
     case tcpNotUnicast, tcpMalformed, tcpOptionMalformed, tcpChecksumBad, tcpNoConnection, tcpTimeWait
     case tcpBacklogFull, tcpTableFull, tcpAckUnacceptable, tcpOutsideWindow, tcpOldTimestamp, tcpTimestampMissing
     case tcpChallenged, tcpDuplicate, tcpReassemblyFull, tcpWindowClosed, tcpReaderGone, tcpNotSynchronizing
-    case tcpPacketsShort
+    case tcpPacketsShort, tcpSignatureMissing, tcpSignatureWrong, tcpSignatureUnexpected
     // Groups.
     case linkGroupNotJoined, multicastNoMember, multicastSourceFiltered, multicastNoReceiver
     case membershipMalformed, membershipChecksumBad, membershipHopLimit, membershipAlertMissing, membershipBadSource
@@ -142,6 +142,9 @@ public enum DropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .tcpWindowClosed: "the data came when the receive window was closed"
         case .tcpReaderGone: "nobody will read the data, so the connection was reset"
         case .tcpNotSynchronizing: "the segment is none that could answer our SYN"
+        case .tcpSignatureMissing: "the segment is not signed, though there is a key for its sender (RFC 2385)"
+        case .tcpSignatureWrong: "the segment is not signed with the key that there is for its sender (RFC 2385)"
+        case .tcpSignatureUnexpected: "the segment is signed, and there is no key for its sender (RFC 2385)"
         case .linkGroupNotJoined: "no group or protocol of the interface wants the frame's link group"
         case .multicastNoMember: "this host is not a member of the group on the interface"
         case .multicastSourceFiltered: "every socket in the group on that port refuses the source"

@@ -15,6 +15,8 @@ public struct TCPConnectionSnapshot: Sendable, Hashable {
     public var hasOwner: Bool
     /// The MTU of its path, as far as it is known.
     public var pathMTU: Int
+    /// Whether its segments are signed (RFC 2385).
+    public var isSigned: Bool
     /// How it stands: queues, windows, timers.
     public var tcp: TCPSnapshot
     /// What its recovery holds.
@@ -49,6 +51,8 @@ public struct TCPStackSnapshot: Sendable, Hashable {
     public var listeners: Int
     /// Half-open connections.
     public var halfOpen: Int
+    /// Prefixes of peers with a key for signatures.
+    public var signatureKeys: Int
     /// Flows in TIME-WAIT.
     public var timeWait: Int
     /// Flows that left TIME-WAIT early, at the bound.
@@ -73,8 +77,8 @@ extension VirtualStack {
         TCPConnectionSnapshot(
             id: TCPConnectionID(slot: id), local: tcp.links[id].flow.localEndpoint,
             remote: tcp.links[id].flow.remoteEndpoint, fib: Int(tcp.links[id].fib), hasOwner: tcp.links[id].hasOwner,
-            pathMTU: Int(tcp.links[id].way.mtu), tcp: tcp.links[id].connection.snapshot(at: now),
-            recovery: tcp.links[id].connection.recoveryState,
+            pathMTU: Int(tcp.links[id].way.mtu), isSigned: tcp.links[id].way.isSigned,
+            tcp: tcp.links[id].connection.snapshot(at: now), recovery: tcp.links[id].connection.recoveryState,
             recoveryCounters: tcp.links[id].connection.recoveryCounters)
     }
 
@@ -108,7 +112,7 @@ extension VirtualStack {
     public var tcpSummary: TCPStackSnapshot {
         TCPStackSnapshot(
             connections: tcp.links.count, listeners: tcp.listeners.count, halfOpen: tcp.synCache.count,
-            timeWait: tcp.timeWait.count, timeWaitEvicted: tcp.timeWait.evicted,
+            signatureKeys: tcp.signatures.count, timeWait: tcp.timeWait.count, timeWaitEvicted: tcp.timeWait.evicted,
             reassemblyBytes: tcp.shared.reassembly.bytes, challengesRefused: tcp.shared.challenges.refused,
             counters: tcp.counters, synCache: tcp.synCache.counters)
     }

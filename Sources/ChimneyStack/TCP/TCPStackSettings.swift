@@ -37,6 +37,11 @@ public struct TCPStackSettings: Sendable, Hashable {
     public var resetsPerSecondMax = 10_000
     /// RSTs that may leave at once.
     public var resetBurstMax = 1_000
+    /// The most prefixes of peers with a key for signatures (RFC 2385); one more is refused.
+    public var signatureKeysMax = 1_024
+    /// Whether segments of peers with a key are dropped without a right signature, and signed ones of peers without a key;
+    /// switched off, both are taken, as while hosts begin to sign.
+    public var verifiesSignatures = true
     /// The congestion controls that programs may choose by name.
     public var congestionControls = CongestionRegistry()
     /// How connections behave unless told otherwise.

@@ -11,6 +11,8 @@ struct TCPTables: ~Copyable {
     var flows: FlowTable<IPv6Flow>
     var synCache: SynCache<IPv6Flow>
     var timeWait: TimeWaitTable<IPv6Flow>
+    /// Which peers' segments are signed.
+    var signatures = TCPSignatures()
     let numbers: InitialSequence
     /// What connections found out about paths.
     var hosts: HostCache
@@ -123,6 +125,10 @@ public struct TCPCounters: Sendable, Hashable {
     public internal(set) var resetsSent: UInt64 = 0
     /// RSTs not sent because of their limit.
     public internal(set) var resetsSuppressed: UInt64 = 0
+    /// Segments sent with a signature (RFC 2385).
+    public internal(set) var signaturesSent: UInt64 = 0
+    /// Segments whose signature was right.
+    public internal(set) var signaturesVerified: UInt64 = 0
     /// Connections begun from here.
     public internal(set) var opened: UInt64 = 0
     /// Connections taken by listeners.

@@ -26,6 +26,8 @@ struct TCPWay: BitwiseCopyable {
     var failure: WayFailure?
     /// Whether the peer is this stack itself.
     var isLocal = false
+    /// Whether segments are signed (RFC 2385).
+    var isSigned = false
     /// Whether the device completes checksums, or nobody needs them because packets never leave this host.
     var leavesChecksumOpen = false
 
@@ -116,6 +118,7 @@ extension VirtualStack {
                 flow.local, flow.remote, protocol: IPProtocol.tcp.rawValue, length: 0)
         }
         guard ports[way.port].isUp else { throw .interfaceDown }
+        way.isSigned = isSigned(flow)
         let completes: LinkCapabilities = way.isIPv6 ? .transmitChecksum6 : .transmitChecksum4
         way.leavesChecksumOpen = way.isLocal || ports[way.port].capabilities.contains(completes)
         if !way.isLocal, pathMTUs.count > 0, let learned = pathMTUs.mtu(to: flow.remote, at: now) {

@@ -16,7 +16,7 @@ extension VirtualStack {
                 return drop(packet, .tcpChecksumBad)
             }
         }
-        let arrival: TCPArrival
+        var arrival: TCPArrival
         do {
             arrival = try TCPArrival(packet, from: start, hasCongestionMark: fields.hasCongestionMark)
         } catch {
@@ -29,6 +29,15 @@ extension VirtualStack {
         let flow = IPv6Flow(
             local: local.mapped, localPort: local.port, remote: remote.mapped, remotePort: remote.port,
             zone: local.zone | remote.zone)
+        let isSigned = arrival.segment.options.hasMD5Signature
+        // Both at once, so that a stack without keys has one branch that is never taken.
+        if (isSigned ? 1 : 0) | (tcp.signatures.isInUse ? 1 : 0) != 0 {
+            if let fault = signatureFault(packet, from: start, of: flow, isSigned: isSigned) {
+                return drop(packet, fault)
+            }
+            // What was found right concerns nobody further up.
+            arrival.segment.options.hasMD5Signature = false
+        }
         if let place = tcp.flows[flow], let id = tcp.links.first(from: Int(place)) {
             packet.removeFirst(start &+ arrival.headerByteCount)
             return segmentArrived(arrival.segment, packet, for: id)
@@ -236,7 +245,10 @@ extension VirtualStack {
     /// What the engine is told of a way.
     static func path(along way: TCPWay) -> TCPConnection.Path {
         // What is one piece here is cut by the device, or on its way to it: 64 KiB less the longest headers.
-        var path = TCPConnection.Path(segmentSize: way.segmentSize, pieceMax: way.isLocal ? 0 : 65_535 - 120)
+        // Of a signed connection each segment has a digest of its own, which nobody further down can make.
+        let isWhole = way.isLocal || way.isSigned
+        var path = TCPConnection.Path(segmentSize: way.segmentSize, pieceMax: isWhole ? 0 : 65_535 - 120)
+        path.isSigned = way.isSigned
         path.defaultSize = way.isIPv6 ? 1_220 : 536
         return path
     }
@@ -250,7 +262,7 @@ private struct TCPPlace: BitwiseCopyable {
 
 /// What a packet with a TCP segment says.
 private struct TCPArrival: BitwiseCopyable {
-    let segment: ArrivedSegment
+    var segment: ArrivedSegment
     let sourcePort: UInt16
     let destinationPort: UInt16
     let headerByteCount: Int

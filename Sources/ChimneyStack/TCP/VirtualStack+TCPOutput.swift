@@ -86,9 +86,13 @@ extension VirtualStack {
         ledger.created &+= 1
         let isLarge = segment.segmentSize > 0
         let isOpen = isLarge || way.leavesChecksumOpen
-        guard packet.writeTCP(segment, flow, pseudoSum: way.pseudoSum, leavesChecksumOpen: isOpen),
-            packet.prepend(way.isIPv6 ? 40 : 20)
-        else { return drop(packet, .noBuffer) }
+        if way.isSigned {
+            guard writeSigned(segment, &packet, flow) else { return drop(packet, .noBuffer) }
+        } else {
+            guard packet.writeTCPHeader(segment, flow) else { return drop(packet, .noBuffer) }
+        }
+        packet.writeTCPChecksum(pseudoSum: way.pseudoSum, leavesOpen: isOpen)
+        guard packet.prepend(way.isIPv6 ? 40 : 20) else { return drop(packet, .noBuffer) }
         tcp.counters.sent &+= 1
         if let failure = way.failure { return drop(packet, failure.reason) }
         if isOpen {
@@ -109,37 +113,46 @@ extension VirtualStack {
             sendIPv4(packet, by: way.ipv4Output)
         }
     }
+
+    /// Writes the header of a segment that is signed; `false` where there is no room.
+    private mutating func writeSigned(
+        _ segment: OutgoingSegment, _ packet: inout Packet, _ flow: IPv6Flow
+    ) -> Bool {
+        guard let place = tcp.signatures.place(of: flow.remote) else { return packet.writeTCPHeader(segment, flow) }
+        var segment = segment
+        segment.options.hasMD5Signature = true
+        guard packet.writeTCPHeader(segment, flow) else { return false }
+        sign(&packet, segment.options, flow, place: place)
+        return true
+    }
 }
 
 extension Packet {
-    /// Writes a TCP header before the payload that the packet has, its checksum whole or the sum of the pseudo-header alone;
-    /// `false` where there is no room.
+    /// Writes a TCP header before the payload that the packet has, with a checksum of zero; `false` where there is no room.
     @inline(__always)
-    fileprivate mutating func writeTCP(
-        _ segment: OutgoingSegment, _ flow: IPv6Flow, pseudoSum: UInt32, leavesChecksumOpen: Bool
-    ) -> Bool {
+    fileprivate mutating func writeTCPHeader(_ segment: OutgoingSegment, _ flow: IPv6Flow) -> Bool {
         let count = TCPHeader.byteCount &+ segment.options.byteCount
         guard prepend(count) else { return false }
         let header = segment.header(from: flow.localPort, to: flow.remotePort)
-        writeTCPHeader(header, segment.options)
+        var span = mutableBytes
+        header.write(into: &span, options: segment.options)
+        return true
+    }
+
+    /// Writes the checksum of a segment that begins with its TCP header: whole, or the sum of the pseudo-header alone.
+    @inline(__always)
+    fileprivate mutating func writeTCPChecksum(pseudoSum: UInt32, leavesOpen: Bool) {
         let length = UInt32(UInt16(truncatingIfNeeded: totalCount).bigEndian)
         let pseudo = InternetChecksum.add(pseudoSum, length)
         let sum =
-            leavesChecksumOpen ? InternetChecksum.unfinished(pseudo) : InternetChecksum.finish(checked(pseudo))
+            leavesOpen ? InternetChecksum.unfinished(pseudo) : InternetChecksum.finish(checked(pseudo))
         store16(sum, at: TCPHeader.checksumOffset)
-        return true
     }
 
     @inline(__always)
     private borrowing func checked(_ initial: UInt32) -> UInt32 {
         isContiguous
             ? InternetChecksum.sum(bytes, initial: initial) : InternetChecksum.sum(self, from: 0, initial: initial)
-    }
-
-    @inline(__always)
-    private mutating func writeTCPHeader(_ header: TCPHeader, _ options: TCPOptionValues) {
-        var span = mutableBytes
-        header.write(into: &span, options: options)
     }
 
     /// Writes the IPv4 header of a TCP segment; without an identification routers may not cut it (RFC 6864 §4).

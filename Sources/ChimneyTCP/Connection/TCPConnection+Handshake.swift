@@ -39,7 +39,7 @@ extension TCPConnection {
             marks.remove(.asksForMarks)
         }
         segment.options.permitsSACK = answers ? marks.contains(.selectiveAcks) : limits.hasSelectiveAcks
-        if answers ? marks.contains(.timestamps) : limits.hasTimestamps {
+        if answers ? marks.contains(.timestamps) : wantsTimestamps {
             segment.options.timestamps = TCPTimestamps(value: clock(at: now), echo: rcv.recentTimestamp)
         }
         if answers ? marks.contains(.scaled) : limits.scalesWindow {
@@ -50,6 +50,12 @@ extension TCPConnection {
         rcv.acked = rcv.nxt
         probeDue = now + handshakeTimeout
         output.segments.append(segment)
+    }
+
+    /// Whether timestamps are asked for: beside a digest they leave no room for SACK blocks, which are worth more.
+    private var wantsTimestamps: Bool {
+        let limits = sharedSettings.value
+        return limits.hasTimestamps && !(marks.contains(.signed) && limits.hasSelectiveAcks)
     }
 
     /// How long a SYN waits for its answer (RFC 6298 §5).
@@ -115,7 +121,7 @@ extension TCPConnection {
         let options = segment.options
         if let size = options.maximumSegmentSize { snd.peerSize = size }
         snd.peerSize = max(snd.peerSize, UInt16(clamping: limits.segmentSizeMin))
-        if limits.hasTimestamps, let timestamps = options.timestamps {
+        if wantsTimestamps, let timestamps = options.timestamps {
             marks.insert(.timestamps)
             rcv.recentTimestamp = timestamps.value
         }

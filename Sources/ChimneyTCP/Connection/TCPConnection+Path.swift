@@ -38,6 +38,21 @@ extension TCPConnection {
         sizeChanged(at: now)
     }
 
+    /// Whether segments carry a digest (RFC 2385).
+    package var isSigned: Bool { marks.contains(.signed) }
+
+    /// Segments carry a digest from now on, or none any more.
+    ///
+    /// - Parameters:
+    ///   - isSigned: whether they do.
+    ///   - pieceMax: the most bytes in one piece that are cut into segments further down, each of which has a digest of its own.
+    ///   - now: the time.
+    package mutating func signingChanged(to isSigned: Bool, pieceMax: Int, at now: Instant) {
+        if isSigned { marks.insert(.signed) } else { marks.remove(.signed) }
+        snd.pieceMax = UInt16(clamping: pieceMax)
+        if state.isSynchronized { recovery.mssChanged(to: segmentSize, at: now) }
+    }
+
     private mutating func sizeChanged(at now: Instant) {
         guard state.isSynchronized else { return }
         recovery.mssChanged(to: segmentSize, at: now)

@@ -131,6 +131,8 @@ package struct TCPConnection: ~Copyable {
         package var pieceMax = 0
         /// The segment size of a peer that names none: 536 over IPv4, 1,220 over IPv6 (RFC 9293 §3.7.1).
         package var defaultSize: UInt16 = 536
+        /// Whether segments to the peer carry a digest (RFC 2385), which leaves less room for everything else.
+        package var isSigned = false
         /// What earlier connections found out.
         package var remembered: RememberedPath?
 
@@ -164,6 +166,7 @@ package struct TCPConnection: ~Copyable {
         heardAt = now
         progressAt = now
         if settings.value.noDelay { marks.insert(.noDelay) }
+        if path.isSigned { marks.insert(.signed) }
     }
 
     /// How it behaves.
@@ -232,6 +235,8 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     static var overridesSilly: Self { Self(rawValue: 1 << 23) }
     /// Urgent data was written, and no segment has said so.
     static var urgentUntold: Self { Self(rawValue: 1 << 24) }
+    /// Segments carry a digest (RFC 2385).
+    static var signed: Self { Self(rawValue: 1 << 28) }
     /// The connection asked for congestion marks in its SYN.
     static var asksForMarks: Self { Self(rawValue: 1 << 25) }
     /// The peer's FIN arrived, perhaps before data that it follows.

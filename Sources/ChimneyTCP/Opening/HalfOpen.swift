@@ -34,10 +34,11 @@ package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
     ///   - settings: those of the listener.
     ///   - defaultSize: the segment size of a peer that names none: 536 over IPv4, 1,220 over IPv6 (RFC 9293 §3.7.1).
     ///   - clockOffset: added to the clock in our timestamps.
+    ///   - isSigned: whether segments carry a digest, beside which there is no room for both timestamps and SACK blocks.
     ///   - now: the time.
     package init(
         answering syn: ArrivedSegment, iss: SequenceNumber, settings: TCPSettings, defaultSize: UInt16,
-        clockOffset: UInt32, at now: Instant
+        clockOffset: UInt32, isSigned: Bool = false, at now: Instant
     ) {
         self.init(iss: iss, irs: syn.sequence, sentAt: now)
         self.clockOffset = clockOffset
@@ -45,11 +46,11 @@ package struct HalfOpen: Hashable, Sendable, BitwiseCopyable {
             syn.options.maximumSegmentSize ?? defaultSize, UInt16(clamping: settings.segmentSizeMin))
         peerWindow = syn.window
         if settings.scalesWindow, let shift = syn.options.windowShift { peerShift = min(shift, 14) }
-        if settings.hasTimestamps, let timestamps = syn.options.timestamps {
+        hasSelectiveAcks = settings.hasSelectiveAcks && syn.options.permitsSACK
+        if settings.hasTimestamps, !(isSigned && hasSelectiveAcks), let timestamps = syn.options.timestamps {
             hasTimestamps = true
             recentTimestamp = timestamps.value
         }
-        hasSelectiveAcks = settings.hasSelectiveAcks && syn.options.permitsSACK
         hasCongestionMarks = settings.ecn != .off && syn.flags.isSuperset(of: [.ece, .cwr])
     }
 

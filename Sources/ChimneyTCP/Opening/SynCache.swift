@@ -146,7 +146,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         if let after, iss <= after { iss = after + 1 }
         var half = HalfOpen(
             answering: segment, iss: iss, settings: listening.value, defaultSize: path.defaultSize,
-            clockOffset: numbers.clockOffset(for: flow), at: now)
+            clockOffset: numbers.clockOffset(for: flow), isSigned: path.isSigned, at: now)
         let bucket = self.bucket(of: flow)
         let isBucketFull = Int(buckets[bucket]) >= settings.bucketEntriesMax
         if isBucketFull { counters.bucketsFull += 1 }

@@ -132,9 +132,10 @@ extension TCPConnection {
         marks.contains(.selectiveAcks) && (!reassembly.isEmpty || !rcv.duplicate.isEmpty)
     }
 
-    /// How many blocks the next segment carries: three beside timestamps, four without.
+    /// How many blocks the next segment carries: three beside timestamps, four without; beside a digest none and two.
     var selectiveCount: Int {
-        let most = marks.contains(.timestamps) ? 3 : 4
+        let isSigned = marks.contains(.signed)
+        let most = marks.contains(.timestamps) ? (isSigned ? 0 : 3) : (isSigned ? 2 : 4)
         return min(most, reassembly.islandCount + (rcv.duplicate.isEmpty ? 0 : 1))
     }
 

@@ -30,13 +30,15 @@ extension TCPConnection {
     @inline(__always)
     package var segmentSize: Int {
         min(Int(snd.peerSize), Int(snd.pathSize)) - (marks.contains(.timestamps) ? 12 : 0)
+            - (marks.contains(.signed) ? TCPOptionValues.signatureByteCount : 0)
     }
 
     /// The bytes of payload that the next segment may have, with the SACK blocks it carries.
     @inline(__always)
     var sizeOfNext: Int {
         guard tellsBlocks else { return segmentSize }
-        return segmentSize - (4 + 8 * selectiveCount)
+        let count = selectiveCount
+        return count == 0 ? segmentSize : segmentSize - (4 + 8 * count)
     }
 
     /// The number behind our FIN, which has the one behind the last byte.
