@@ -85,7 +85,8 @@ let package = Package(
             name: "ChimneyCommandTests",
             dependencies: [
                 "ChimneyCommand", "ChimneyConfiguration", "ChimneyControl", "ChimneyLink", "ChimneyMulticast",
-                "ChimneyPrimitives", "ChimneyRuntime", "ChimneySignatures", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
+                "ChimneyPrimitives", "ChimneyRuntime", "ChimneySignatures", "ChimneySockets", "ChimneyStack",
+                "ChimneyTCP",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],
