@@ -30,7 +30,7 @@ stacks:
         - {peers: $theirs, key_file: $work/$bed.key}
 END
     start_chimney "$bed" "$bed-k" || return 0
-    ip -n "$prefix-$bed-k" addr add "$other/$length" dev chim0 nodad
+    ip -n "$prefix-$bed-k" addr add "$other/$length" dev chim0
     settle "$bed-k"
     kernel_asks "$bed" "$other"
     expect "$bed: no packet lost without a name" 5 "held, and the queues hold as many" ask netstat -s
@@ -59,7 +59,7 @@ kernel_asks() {
     check "$1: a closed port refuses, signed" 20 "${with_key[@]}" refused "$ours" 4
     "${with_key[@]}" hold "$ours" 7 10 &
     pids+=("$!")
-    if until_true 8 has "ESTABLISHED.* md5 " ask sockstat -t; then pass "$1: sockstat tells that it is signed"; else
+    if until_true 8 has "signed with md5" ask sockstat -t; then pass "$1: sockstat tells that it is signed"; else
         fail "$1: sockstat tells that it is signed" "$(ask sockstat -t)"
     fi
     if lacks "Signature(Wrong|Missing|Unexpected)" ask netstat -s; then pass "$1: chimney refused nothing so far"; else
