@@ -1,5 +1,6 @@
 #if YAML
     import ChimneyConfiguration
+    import ChimneyPrimitives
     import Testing
 
     @Suite struct TCPConfigurationTests {
