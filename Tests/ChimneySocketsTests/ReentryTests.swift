@@ -106,7 +106,7 @@
             let intruder = Intruder()
             let own = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.red)
             try await own.connect(to: Endpoint(family.blue, 9))
-            let other = try await UDPSocket.open(on: world.blue)
+            let other = try await UDPSocket.bound(to: Endpoint(port: 9), on: world.blue)
             try await other.connect(to: Endpoint(family.red, 9))
             var settings = TCPSettings()
             if asCongestionControl {
