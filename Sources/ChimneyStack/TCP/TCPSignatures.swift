@@ -10,15 +10,13 @@ struct TCPSignatures {
         var key: TCPSignatureKey
     }
 
+    /// Whether there is a key; apart from the keys, because each segment that arrives asks.
+    private(set) var isInUse = false
     var signer: (any SegmentSigner)?
     /// The longest prefixes first, those of one length in the order of their addresses.
     private var entries: [Entry] = []
     /// The lengths there are, the longest first.
     private var lengths: [Int] = []
-
-    /// Whether there is a key.
-    @inline(__always)
-    var isInUse: Bool { !entries.isEmpty }
 
     var count: Int { entries.count }
 
@@ -38,7 +36,7 @@ struct TCPSignatures {
         }
         guard entries.count < keysMax else { throw .tooManyKeys(max: keysMax) }
         entries.insert(Entry(peers: prefix, isIPv4: peers.isIPv4, key: key), at: position)
-        noteLengths()
+        keysChanged()
     }
 
     /// Takes away the key of exactly this prefix; answers whether there was one.
@@ -47,7 +45,7 @@ struct TCPSignatures {
         let position = lowerBound(prefix)
         guard position < entries.count, entries[position].peers == prefix else { return false }
         entries.remove(at: position)
-        noteLengths()
+        keysChanged()
         return true
     }
 
@@ -99,7 +97,8 @@ struct TCPSignatures {
 
     // MARK: - The table
 
-    private mutating func noteLengths() {
+    private mutating func keysChanged() {
+        isInUse = !entries.isEmpty
         lengths.removeAll(keepingCapacity: true)
         for entry in entries where lengths.last != entry.peers.length { lengths.append(entry.peers.length) }
     }
