@@ -23,10 +23,8 @@ import Testing
             self.text = text
             self.message = message
         }
-    }
 
-    @Test(
-        arguments: [
+        static let all = [
             Broken("+0 > . ack 1", "nothing left until 0.101000"),
             Broken("+0 write c 10\n+0 nothing", "before it left what no line names: > P. 1:11 ack 1"),
             Broken("+0 write c 10", "behind it left what no line names: > P. 1:11 ack 1"),
@@ -60,7 +58,10 @@ import Testing
             Broken("+0 expect stack connections 2", "connections is 1, not 2"),
             Broken("+0 abort c\n+0 > R.\n+0 expect c cwnd 1", "c was let go"),
             Broken("0 nothing", "its time is over: it is 0.100000 already"),
-        ], Family.allCases)
+        ]
+    }
+
+    @Test(arguments: Broken.all, Family.allCases)
     func whatDoesNotHoldIsNamed(_ broken: Broken, _ family: Family) throws {
         let text = opening + broken.text
         let script = try PacketScript(text, file: "broken.trace")
