@@ -26,15 +26,22 @@ func benchTCPTransactions(seconds: Double) throws {
 
 /// What a connection at rest takes, both ends in this process, and what finding one among many costs.
 func benchTCPMemory(count: Int) throws {
-    var link = try TCPLine(mtu: 1_500, isIPv6: false, connectionsMax: count)
-    try link.openMany(1)
-    let before = residentByteCount()
-    try link.openMany(count - 1)
-    try link.rest()
-    let each = Double(residentByteCount() - before) / Double(count - 1) / 2
-    report("tcp-idle-connection-x\(count)", each, "bytes a side")
-    let rate = try link.exchangesASecond(1)
-    report("tcp-transactions-among-\(count)", rate, "a second")
+    for isIPv6 in [false, true] {
+        let suffix = isIPv6 ? "-ip6" : ""
+        var link = try TCPLine(mtu: 1_500, isIPv6: isIPv6, connectionsMax: count)
+        try link.openMany(1)
+        let alone = try link.nanosecondsASegment(1)
+        let before = residentByteCount()
+        try link.openMany(count - 1)
+        let opened = Double(residentByteCount() - before) / Double(count - 1) / 2
+        report("tcp-opened-connection-x\(count)\(suffix)", opened, "bytes a side")
+        try link.rest()
+        let each = Double(residentByteCount() - before) / Double(count - 1) / 2
+        report("tcp-idle-connection-x\(count)\(suffix)", each, "bytes a side", ",\"bound\":1024")
+        guard each <= 1_024 else { throw BenchError.tooLarge(Int(each)) }
+        report("tcp-segment-among-1\(suffix)", alone, "ns")
+        report("tcp-segment-among-\(count)\(suffix)", try link.nanosecondsASegment(1), "ns")
+    }
 }
 
 private func gigabitsASecond(_ seconds: Double, mtu: Int, isIPv6: Bool) throws -> Double {
@@ -65,6 +72,7 @@ private struct TCPLine: ~Copyable {
     var servers: [TCPConnectionID]
     let start: UInt64
     var now: Instant
+    var skipped = TimeSpan.zero
     var toRight: PacketQueue
     var toLeft: PacketQueue
 
@@ -106,7 +114,7 @@ private struct TCPLine: ~Copyable {
         host(net: 0, number: UInt8(3 + number), isIPv6: isIPv6)
     }
 
-    mutating func tick() { now = Instant(nanoseconds: nanoseconds() - start) }
+    mutating func tick() { now = Instant(nanoseconds: nanoseconds() - start) + skipped }
 
     /// Carries what waits in one direction and back, once.
     mutating func carry() {
@@ -136,13 +144,20 @@ private struct TCPLine: ~Copyable {
         }
     }
 
-    /// Lets an exchange pass over each connection and the quiet second after it.
+    /// Lets an exchange pass over each connection in turn, and the quiet second after it.
     mutating func rest() throws {
-        for index in clients.indices { try exchange(index) }
-        for _ in 0..<40 {
-            now = now + .milliseconds(100)
-            pump()
+        for index in clients.indices {
+            try exchange(index)
+            if index & 63 == 0 { pass(.milliseconds(1)) }
         }
+        for _ in 0..<40 { pass(.milliseconds(100)) }
+    }
+
+    /// Time passes that nobody waits for.
+    private mutating func pass(_ span: TimeSpan) {
+        skipped = skipped + span
+        tick()
+        pump()
     }
 
     private mutating func exchange(_ index: Int) throws {
@@ -180,6 +195,21 @@ private struct TCPLine: ~Copyable {
             tick()
         } while Double(nanoseconds() - began) < seconds * 1e9
         return Double(count) / (Double(nanoseconds() - began) / 1e9)
+    }
+
+    /// What a segment to any of the connections costs, from the one stack into the other.
+    mutating func nanosecondsASegment(_ seconds: Double) throws -> Double {
+        var random = StackRandom(seed: 3)
+        let (began, heard) = (nanoseconds(), heardCount)
+        repeat {
+            for _ in 0..<256 { try exchange(Int.random(in: clients.indices, using: &random)) }
+            tick()
+        } while Double(nanoseconds() - began) < seconds * 1e9
+        return Double(nanoseconds() - began) / Double(heardCount - heard)
+    }
+
+    private var heardCount: UInt64 {
+        left.tcpSummary.counters.received + right.tcpSummary.counters.received
     }
 
     mutating func bulk(_ seconds: Double) throws -> Double {
