@@ -7,6 +7,18 @@ import Testing
 
 /// Signed segments (RFC 2385).
 @Suite struct TCPSignatureTests {
+    /// SYNs of Linux, for which its user had set a key.
+    private static let signedByLinux = [
+        """
+        4500004880fb40004006a5a40a0700010a070002a6de00137a5910cb00000000d002faf0144b000001011312c74f293ab7f7e1dbd23165b2cf097a26\
+        020405b4010104020103030a
+        """,
+        """
+        6009344c00340640fd070000000000000000000000000001fd070000000000000000000000000002dc6a0013bb7830d300000000d002fd20fa4c0000\
+        010113120b96507e4345e5a7dc6a83849f27e10f020405a0010104020103030a
+        """,
+    ]
+
     @Test func plainDigestsAreThoseOfTheStandard() {
         func hex(_ text: String) -> String {
             PlainMD5.digest(Array(text.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
@@ -18,16 +30,7 @@ import Testing
         #expect(hex(digits) == "57edf4a22be3c955ac49da2e2107b67a")
     }
 
-    @Test(arguments: [
-        """
-        4500004880fb40004006a5a40a0700010a070002a6de00137a5910cb00000000d002faf0144b000001011312c74f293ab7f7e1dbd23165b2cf097a26\
-        020405b4010104020103030a
-        """,
-        """
-        6009344c00340640fd070000000000000000000000000001fd070000000000000000000000000002dc6a0013bb7830d300000000d002fd20fa4c0000\
-        010113120b96507e4345e5a7dc6a83849f27e10f020405a0010104020103030a
-        """,
-    ])
+    @Test(arguments: Self.signedByLinux)
     func kernelsSignTheSameWay(_ recorded: String) throws {
         // SYNs of Linux, for which its user had set a key of these words.
         let digits = Array(recorded)
