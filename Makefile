@@ -4,13 +4,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers fuzz interop interop-multicast lint docs tcp-tables mutate capi clean
+.PHONY: help demo test bench bench-peers fuzz interop interop-multicast interop-signatures lint docs tcp-tables mutate capi clean
 
 SEED ?= 42
 FUZZ_SECONDS ?= 30
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run a small network in virtual time, twice, and compare; then television over groups (no root)
 	@scripts/need swift
@@ -39,6 +39,10 @@ interop: ## against a Linux kernel in network namespaces (root)
 interop-multicast: ## groups alone, against every querier, also the slow ones (root)
 	@scripts/need swift
 	@scripts/interop multicast
+
+interop-signatures: ## signed TCP segments and a kernel that signs, in a build of its own with swift-crypto (root)
+	@scripts/need swift
+	@scripts/interop-signatures
 
 lint: ## formatting and documentation rules; changes nothing
 	@scripts/need swift

@@ -38,7 +38,7 @@ let package = Package(
         .trait(name: "YAML", description: "Configuration and topology files are read, by Yams."),
         .trait(name: "Tools", description: "The command chimney.", enabledTraits: ["YAML"]),
         .trait(name: "Signatures", description: "TCP segments are signed with MD5 (RFC 2385), by swift-crypto."),
-        .default(enabledTraits: ["YAML", "Tools", "Signatures"]),
+        .default(enabledTraits: ["YAML", "Tools"]),
     ],
     dependencies: [
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),

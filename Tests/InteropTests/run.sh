@@ -5,7 +5,8 @@
 #                              [queriers] [flows] [mld]
 #   Tests/InteropTests/run.sh multicast
 #
-# All beds run when none is named, each of the first nine over both families when none is. `scripts` is packet scripts that
+# All beds but `signatures` run when none is named, each of the first nine over both families when none is. `signatures` needs a
+# build with the trait of that name: make interop-signatures. `scripts` is packet scripts that
 # a kernel runs in the place of a stack of ours (docs/packet-scripts.md). The last four are about groups:
 # a probe of IGMP, queriers that others wrote, streams of a kernel, MLD beside a kernel. `multicast` is these four with every
 # querier; the slow ones among those, 5 minutes, run nowhere else.
@@ -72,7 +73,7 @@ families=(4 6)
 case ${1:-} in
 -4 | -6) families=("${1#-}") && shift ;;
 esac
-[ $# -gt 0 ] || set -- tap tun afpacket tcp signatures narrow forward pmtu scripts ipv6 igmp queriers flows mld
+[ $# -gt 0 ] || set -- tap tun afpacket tcp narrow forward pmtu scripts ipv6 igmp queriers flows mld
 # scripts_bed 4|6
 scripts_bed() {
     echo "== Packet scripts and the kernel, IPv$1"
