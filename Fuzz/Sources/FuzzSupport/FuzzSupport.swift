@@ -19,6 +19,17 @@ public func fuzzing(_ start: UnsafePointer<UInt8>?, _ count: Int, _ body: (RawSp
     return 0
 }
 
+/// Runs what `outcome` makes of the input, which gives a digest of all that it did; every eighth input twice, because equal events must
+/// give equal bytes.
+public func fuzzingTwice(_ start: UnsafePointer<UInt8>?, _ count: Int, _ outcome: ([UInt8]) -> UInt64) -> CInt {
+    unsafe fuzzing(start, count) { bytes in
+        let input = array(bytes)
+        let first = outcome(input)
+        guard count & 7 == 0 else { return }
+        demand(outcome(input) == first, "equal events give equal bytes")
+    }
+}
+
 /// `count` bytes as `body` leaves them.
 public func written(_ count: Int, _ body: (inout MutableRawSpan) -> Void) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
