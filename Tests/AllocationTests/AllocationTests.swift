@@ -11,13 +11,6 @@ import Testing
 ///
 /// Only optimised code keeps that promise: a debug build boxes what the optimiser proves need not be.
 @Suite struct AllocationTests {
-    private static var isOptimised: Bool {
-        var isDebug = false
-        // The condition is evaluated in debug builds only.
-        assert({ isDebug = true }() == ())
-        return !isDebug
-    }
-
     @Test func counterCounts() {
         let before = allocation_count()
         let array = [UInt8](repeating: 1, count: Int.random(in: 100...200))
@@ -26,7 +19,8 @@ import Testing
     }
 
     @Test(
-        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: [LinkKind.ip, .ethernet],
+        .enabled(if: Build.isOptimised, "allocations are counted in release builds"),
+        arguments: [LinkKind.ip, .ethernet],
         Family.allCases)
     func udpFromSocketToSocketAllocatesNothing(over kind: LinkKind, _ family: Family) throws {
         let pool = PacketPool()
@@ -70,7 +64,7 @@ import Testing
     }
 
     @Test(
-        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
+        .enabled(if: Build.isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
     func datagramsToGroupsAllocateNothing(_ family: Family) throws {
         let pool = PacketPool()
         var settings = StackSettings()
@@ -127,7 +121,7 @@ import Testing
     }
 
     @Test(
-        .enabled(if: isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
+        .enabled(if: Build.isOptimised, "allocations are counted in release builds"), arguments: Family.allCases)
     func forwardingAllocatesNothing(_ family: Family) throws {
         var settings = StackSettings()
         settings.forwarding = true

@@ -9,13 +9,6 @@ import Testing
 
 /// SYNs that nobody means cost a listener neither its memory nor its clients.
 @Suite struct FloodTests {
-    private static var isOptimised: Bool {
-        var isDebug = false
-        // The condition is evaluated in debug builds only.
-        assert({ isDebug = true }() == ())
-        return !isDebug
-    }
-
     /// Who the SYNs claim to be from.
     enum Origin: CaseIterable {
         /// A million hosts.
@@ -27,7 +20,7 @@ import Testing
     /// A million SYNs in a release build, 30,000 in a debug one, and a hundred clients among them.
     @Test(arguments: Origin.allCases, Family.allCases)
     func everyClientConnectsWhileSYNsFloodTheListener(_ origin: Origin, _ family: Family) throws {
-        let batches = Self.isOptimised ? 10_000 : 300
+        let batches = Build.isOptimised ? 10_000 : 300
         var bed = try Bed(family, origin)
         var allocations: UInt = 0
         var memory = 0
@@ -47,7 +40,7 @@ import Testing
         }
         #expect(connected == 100)
         #expect(bed.halfOpen == bed.bound)
-        if Self.isOptimised { #expect(allocations == 0) }
+        if Build.isOptimised { #expect(allocations == 0) }
         let counters = bed.right.tcpSummary.synCache
         #expect(counters.arrived == UInt64(batches * 100 + 100))
         #expect(counters.completed + counters.cookiesTaken == 100)

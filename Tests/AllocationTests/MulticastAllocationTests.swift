@@ -5,14 +5,7 @@ import Testing
 
 /// Finding the receivers of a multicast datagram allocates nothing, however long their filters are.
 @Suite struct MulticastAllocationTests {
-    private static var isOptimised: Bool {
-        var isDebug = false
-        // The condition is evaluated in debug builds only.
-        assert({ isDebug = true }() == ())
-        return !isDebug
-    }
-
-    @Test(.enabled(if: isOptimised, "allocations are counted in release builds"))
+    @Test(.enabled(if: Build.isOptimised, "allocations are counted in release builds"))
     func receiversOfADatagramAreFoundWithoutAllocating() throws {
         var random = StackRandom(seed: 1)
         var host = HostMemberships<IPv4Address>(using: &random)

@@ -5,13 +5,6 @@ import Testing
 
 /// Segments are cut and joined in buffers of the pool alone.
 @Suite struct OffloadAllocationTests {
-    private static var isOptimised: Bool {
-        var isDebug = false
-        // The condition is evaluated in debug builds only.
-        assert({ isDebug = true }() == ())
-        return !isDebug
-    }
-
     /// A TCP packet with 60,000 bytes of payload over IPv4 or IPv6.
     private static func packet(isIPv6: Bool, pool: PacketPool) -> Packet? {
         var bytes: [UInt8] =
@@ -25,7 +18,7 @@ import Testing
         return packet
     }
 
-    @Test(.enabled(if: isOptimised, "allocations are counted in release builds"), arguments: [false, true])
+    @Test(.enabled(if: Build.isOptimised, "allocations are counted in release builds"), arguments: [false, true])
     func cuttingAndJoiningAllocatesNothing(isIPv6: Bool) throws {
         let pool = PacketPool()
         guard let packet = Self.packet(isIPv6: isIPv6, pool: pool) else { return }

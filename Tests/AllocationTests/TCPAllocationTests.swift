@@ -8,13 +8,6 @@ import Testing
 
 /// A segment allocates nothing once a connection has the memory that its window takes.
 @Suite struct TCPAllocationTests {
-    private static var isOptimised: Bool {
-        var isDebug = false
-        // The condition is evaluated in debug builds only.
-        assert({ isDebug = true }() == ())
-        return !isDebug
-    }
-
     /// What two stacks send each other.
     enum Traffic: CaseIterable {
         /// The client writes as much as it may, the server reads it.
@@ -47,7 +40,9 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: isOptimised, "allocations are counted in release builds"), arguments: Case.all, Family.allCases)
+    @Test(
+        .enabled(if: Build.isOptimised, "allocations are counted in release builds"), arguments: Case.all,
+        Family.allCases)
     func segmentsOfAConnectionAllocateNothing(_ test: Case, _ family: Family) throws {
         var line = try Line(family, test.pieces)
         // Each end arms a timer for the first time.
