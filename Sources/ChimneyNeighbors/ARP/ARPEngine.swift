@@ -13,6 +13,8 @@ package struct ARPEngine: ~Copyable {
     var interfaces: [ARPInterface] = []
     let settings: ARPSettings
     private var addressesDue = Instant.never
+    /// The stack asks for the deadline after every batch.
+    private let inPlace = InPlace()
 
     /// An engine without interfaces.
     package init(settings: ARPSettings = .init(), using random: inout StackRandom) {

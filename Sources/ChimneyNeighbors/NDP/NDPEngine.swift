@@ -17,6 +17,8 @@ package struct NDPEngine: ~Copyable {
     var delayedAnswers: [NDPDelayedAnswer] = []
     let settings: NDPSettings
     private var addressesDue = Instant.never
+    /// The stack asks for the deadline after every batch.
+    private let inPlace = InPlace()
 
     /// An engine without interfaces.
     package init(settings: NDPSettings = .init(), using random: inout StackRandom) {

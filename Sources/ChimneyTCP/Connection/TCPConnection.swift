@@ -19,6 +19,8 @@ package struct TCPConnection: ~Copyable {
     /// What the network last said that may pass (RFC 9293 §3.9.2.2).
     package internal(set) var hasSoftError = false
     var marks: ConnectionMarks = []
+    /// Calls that only read a connection do not copy its half a kilobyte.
+    private let inPlace = InPlace()
     var quickAcksLeft: UInt8 = 0
     var probesSent: UInt8 = 0
     var handshakeTimeouts: UInt8 = 0
