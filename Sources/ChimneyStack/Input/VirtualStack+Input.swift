@@ -207,8 +207,13 @@ extension VirtualStack {
     }
 
     /// What the round made due leaves, and packets this stack sent to itself arrive, at the end of the round that sent them.
+    @inline(__always)
     mutating func deliverLooped() {
-        flushTouched()
+        if !tcp.touched.isEmpty { flushTouched() }
+        if !looped.isEmpty { deliverLoop() }
+    }
+
+    private mutating func deliverLoop() {
         var budget = 4_096
         while !looped.isEmpty, budget > 0 {
             // Those that the next ones send come after them, so that connections answer a batch at once.

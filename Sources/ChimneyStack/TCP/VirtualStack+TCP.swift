@@ -321,7 +321,7 @@ extension VirtualStack {
 
     /// Sends what a command made due, and lets this stack take what it sent to itself.
     private mutating func finish(_ id: SlotID) {
-        touch(id)
+        flush(id)
         deliverLooped()
     }
 
@@ -464,11 +464,11 @@ extension VirtualStack {
 
     /// Forgets which connections and listeners have news, for a shell that asks each itself.
     public mutating func dropTCPNews() {
-        for id in tcp.announced where tcp.links.contains(id.slot) { tcp.links[id.slot].isAnnounced = false }
-        for id in tcp.announcedListeners where tcp.listeners.contains(id.slot) {
-            tcp.listeners[id.slot].isAnnounced = false
+        while let id = tcp.announced.popLast() {
+            if tcp.links.contains(id.slot) { tcp.links[id.slot].isAnnounced = false }
         }
-        tcp.announced.removeAll(keepingCapacity: true)
-        tcp.announcedListeners.removeAll(keepingCapacity: true)
+        while let id = tcp.announcedListeners.popLast() {
+            if tcp.listeners.contains(id.slot) { tcp.listeners[id.slot].isAnnounced = false }
+        }
     }
 }

@@ -3,7 +3,19 @@ import ChimneyTCP
 
 extension VirtualStack {
     /// Something happened to a connection: tables follow, and its owner is told.
+    @inline(__always)
     mutating func happened(_ events: TCPEvents, to id: SlotID) {
+        if events.rawValue & ~TCPEvents.progress.rawValue != 0, !turned(events, id) { return }
+        guard tcp.links[id].hasOwner, !tcp.links[id].isAnnounced else { return }
+        tcp.links[id].isAnnounced = true
+        tcp.announced.append(TCPConnectionID(slot: id))
+    }
+
+    /// A connection went over into another state.
+    ///
+    /// - Returns: whether its owner is to be told.
+    @inline(never)
+    private mutating func turned(_ events: TCPEvents, _ id: SlotID) -> Bool {
         if events.contains(.established) {
             tcp.links[id].wasOpen = true
             if !tcp.modules.isEmpty {
@@ -24,13 +36,12 @@ extension VirtualStack {
                 tcp.counters.closed &+= 1
                 if tcp.links[id].connection.failure != nil { tcp.counters.failed &+= 1 }
             }
-            guard tcp.links[id].hasOwner else { return remove(id) }
+            guard tcp.links[id].hasOwner else {
+                remove(id)
+                return false
+            }
         }
-        guard tcp.links[id].hasOwner, events != .pathSuspected else { return }
-        if !tcp.links[id].isAnnounced {
-            tcp.links[id].isAnnounced = true
-            tcp.announced.append(TCPConnectionID(slot: id))
-        }
+        return events != .pathSuspected
     }
 
     /// Puts a connection into the tables; `nil` at their bound, and the connection is gone then.
@@ -78,11 +89,14 @@ extension VirtualStack {
         while let timer = tcp.timers.popFirst(dueAt: now) {
             guard let id = tcp.links.first(from: Int(timer)), id.index == Int32(timer) else { continue }
             tcp.links[id].armedAt = .never
-            if tcp.links[id].connection.deadline <= now {
-                tcp.links[id].connection.timerFired(at: now, shared: &tcp.shared, output: &tcp.output)
-                settle(id)
+            let deadline = tcp.links[id].connection.deadline
+            guard deadline <= now else {
+                arm(id, at: deadline)
+                continue
             }
-            arm(id)
+            tcp.links[id].connection.timerFired(at: now, shared: &tcp.shared, output: &tcp.output)
+            settle(id)
+            arm(id, at: tcp.output.deadline)
         }
         tcp.timeWait.timerFired(at: now)
         tcp.synCache.timerFired(at: now, output: &tcp.answers)

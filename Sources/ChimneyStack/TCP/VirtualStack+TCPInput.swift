@@ -66,7 +66,7 @@ extension VirtualStack {
             ledger.consumed &+= 1
         }
         settle(id)
-        touch(id)
+        if tcp.output.isSettled { arm(id, at: tcp.output.deadline) } else { touch(id) }
     }
 
     /// A segment of no connection: one that ended, one that begins, or none at all.

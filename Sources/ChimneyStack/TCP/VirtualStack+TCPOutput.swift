@@ -17,17 +17,21 @@ extension VirtualStack {
         while let id = tcp.touched.next() {
             guard tcp.links.contains(id) else { continue }
             tcp.links[id].isTouched = false
-            tcp.links[id].connection.flush(at: now, output: &tcp.output)
-            settle(id)
-            arm(id)
+            flush(id)
         }
     }
 
+    /// Lets a connection send what has become due.
+    mutating func flush(_ id: SlotID) {
+        tcp.links[id].connection.flush(at: now, output: &tcp.output)
+        settle(id)
+        arm(id, at: tcp.output.deadline)
+    }
+
     /// Moves a connection's timer where its deadline became earlier; one that became later is found out when it fires.
-    mutating func arm(_ id: SlotID) {
-        guard tcp.links.contains(id) else { return }
-        let deadline = tcp.links[id].connection.deadline
-        guard deadline < tcp.links[id].armedAt else { return }
+    @inline(__always)
+    mutating func arm(_ id: SlotID, at deadline: Instant) {
+        guard tcp.links.contains(id), deadline < tcp.links[id].armedAt else { return }
         tcp.links[id].armedAt = deadline
         tcp.timers.arm(UInt32(id.index), at: deadline)
         tcp.due = min(tcp.due, deadline)

@@ -62,6 +62,7 @@ struct CongestionMachine {
     var isOwn: Bool { own != nil }
 
     /// Whether acknowledgements change nothing as long as the sender does not use its window.
+    @inline(__always)
     var restsWhileUnused: Bool {
         switch kind {
         case .newReno: true

@@ -18,8 +18,11 @@ extension TCPConnection {
     ) -> TCPDrop? {
         if isPredicted(segment, at: now), segment.payloadCount == 0 || received.count < shared.heldMax {
             predictedArrived(segment, payload, at: now, output: &output)
+            output.isSettled = isSettled(at: now)
+            output.deadline = deadline
             return nil
         }
+        output.isSettled = false
         return checkedArrived(segment, payload, at: now, shared: &shared, output: &output)
     }
 

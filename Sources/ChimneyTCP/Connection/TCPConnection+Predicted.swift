@@ -23,6 +23,13 @@ extension TCPConnection {
 
     private static var predictedFlags: UInt16 { 16 | 8 }
 
+    /// Whether a segment that was predicted left nothing to send, as most that are answered by data do.
+    @inline(__always)
+    func isSettled(at now: Instant) -> Bool {
+        marks.isDisjoint(with: .unsettled) && snd.nxt == sendBuffer.end && recovery.test == .none && !recovery.hasLost
+            && idleDue <= now + Self.quietTime
+    }
+
     /// Takes a segment that was predicted.
     @inline(__always)
     mutating func predictedArrived(

@@ -175,6 +175,7 @@ package struct TCPConnection: ~Copyable {
     package var settings: TCPSettings { sharedSettings.value }
 
     /// When ``timerFired(at:shared:output:)`` next has work; ``Instant/never`` while nothing is pending.
+    @inline(__always)
     package var deadline: Instant {
         if state == .closed || state == .timeWait { return .never }
         let sending = min(recovery.deadline, probeDue)
@@ -244,6 +245,8 @@ struct ConnectionMarks: OptionSet, Sendable, BitwiseCopyable {
     /// The peer's FIN arrived, perhaps before data that it follows.
     static var finIsKnown: Self { Self(rawValue: 1 << 26) }
 
+    /// With any of these there is something to send beside data.
+    static var unsettled: Self { [.ackNow, .urgentUntold, .finQueued] }
     /// With any of these no segment is predicted.
     static var unpredicted: Self { [.readerGone, .probeIsOut, .finIsKnown, .echoesMarks, .watched] }
     /// Modules watch the connection.

@@ -24,6 +24,9 @@ package struct TCPEvents: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// All data and our FIN are acknowledged.
     package static var drained: Self { Self(rawValue: 256) }
 
+    /// Of an open connection that stays open.
+    package static var progress: Self { Self(rawValue: 2 | 4 | 16 | 256) }
+
     // The protocol's own are looked up at run time where another module asks.
     @inlinable
     package var isEmpty: Bool { rawValue == 0 }
@@ -90,6 +93,10 @@ package struct TCPOutput: ~Copyable {
     package var segments = RingBuffer<OutgoingSegment>()
     /// What happened.
     package var events: TCPEvents = []
+    /// Whether the last segment left nothing for ``TCPConnection/flush(at:output:)`` to do.
+    package var isSettled = false
+    /// The ``TCPConnection/deadline`` of the connection that was flushed last, or that its last segment left settled.
+    package var deadline = Instant.never
 
     package init() {}
 

@@ -6,6 +6,12 @@ extension TCPConnection {
     ///
     /// It is called once after a batch of segments, and after commands.
     package mutating func flush(at now: Instant, output: inout TCPOutput) {
+        sendDue(at: now, to: &output)
+        output.deadline = deadline
+    }
+
+    @inline(__always)
+    private mutating func sendDue(at now: Instant, to output: inout TCPOutput) {
         switch state {
         case .closed: return
         case .synSent, .synReceived:
