@@ -34,6 +34,9 @@ public final class Pipe {
         [.transmitChecksum4, .transmitChecksum6, .receiveChecksum4, .receiveChecksum6]
     }
 
+    /// Nor does it need large TCP packets cut, or joined again; with these, what a pipe carries is no longer what a wire would.
+    public static var largePackets: LinkCapabilities { [.segmentation4, .segmentation6, .largeReceive] }
+
     /// The frames on their way in one direction.
     final class Direction {
         var queue: TransmitQueue

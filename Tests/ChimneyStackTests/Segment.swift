@@ -21,7 +21,7 @@ final class Segment {
     init(
         _ family: Family = .ipv4, kind: LinkKind = .ethernet, mtu: Int = 1_500, seed: UInt64 = 1,
         leftSettings: StackSettings = StackSettings(),
-        rightSettings: StackSettings = StackSettings(), isResolved: Bool = true,
+        rightSettings: StackSettings = StackSettings(), isResolved: Bool = true, capabilities: LinkCapabilities = [],
         pool: PacketPool = PacketPool(packetsMax: 8_192, largeMax: 64)
     ) throws {
         self.pool = pool
@@ -34,6 +34,7 @@ final class Segment {
         left = VirtualStack(name: "left", settings: leftSettings, pool: pool, random: StackRandom(seed: seed))
         right = VirtualStack(name: "right", settings: rightSettings, pool: pool, random: StackRandom(seed: seed + 1))
         var description = InterfaceDescription(name: "eth0", kind: kind, mtu: mtu, ipv6: family.ipv6Mode)
+        description.capabilities = capabilities
         description.mac = MACAddress(bits: 0x0200_0000_0001)
         leftIndex = try left.attach(description, at: now)
         description.mac = MACAddress(bits: 0x0200_0000_0002)

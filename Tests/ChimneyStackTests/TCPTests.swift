@@ -19,6 +19,60 @@ import Testing
         segment.check()
     }
 
+    /// What was written at once arrives though nobody writes, reads or waits meanwhile: acknowledgements let more leave, and
+    /// segments are acknowledged as they come.
+    @Test(arguments: Family.allCases)
+    func segmentsAloneKeepAStreamGoing(_ family: Family) throws {
+        let dialogue = try Dialogue(try Segment(family, kind: .ip))
+        let segment = dialogue.segment
+        let bytes = Dialogue.bytes(400_000)
+        #expect(try segment.writeLeft(dialogue.client, bytes) == bytes.count)
+        segment.pump()
+        #expect(segment.right.readableCount(dialogue.server) == bytes.count)
+        #expect(try segment.readRight(dialogue.server) == bytes)
+        segment.check()
+    }
+
+    @Test(arguments: Family.allCases)
+    func delayedAcknowledgementLeavesInItsTime(_ family: Family) throws {
+        let dialogue = try Dialogue(try Segment(family, kind: .ip))
+        let segment = dialogue.segment
+        // The first segments are acknowledged at once.
+        for number in UInt8(0)..<20 {
+            _ = try segment.writeLeft(dialogue.client, [number])
+            segment.pump()
+        }
+        let sent = segment.right.tcpSummary.counters.sent
+        segment.pass(.milliseconds(39))
+        #expect(segment.right.tcpSummary.counters.sent == sent)
+        segment.pass(.milliseconds(2))
+        #expect(segment.right.tcpSummary.counters.sent == sent + 1)
+    }
+
+    @Test(arguments: Family.allCases)
+    func memoryOfABufferIsLookedAtSoonAfterAllIsAcknowledged(_ family: Family) throws {
+        let dialogue = try Dialogue(try Segment(family, kind: .ip))
+        let segment = dialogue.segment
+        // Larger than the first congestion window, so that the last acknowledgement comes for what acknowledgements let leave.
+        _ = try segment.writeLeft(dialogue.client, Dialogue.bytes(40_000))
+        segment.pump()
+        segment.pass(.milliseconds(100))
+        let deadline = segment.left.deadline ?? .never
+        #expect(deadline > segment.now && deadline <= segment.now + .seconds(1))
+    }
+
+    @Test(arguments: Family.allCases)
+    func memoryCarriesLargePacketsWhole(_ family: Family) throws {
+        let capabilities = Pipe.capabilities.union(Pipe.largePackets)
+        let dialogue = try Dialogue(try Segment(family, capabilities: capabilities))
+        let bytes = Dialogue.bytes(3_000_000)
+        let before = dialogue.segment.left.tcpSummary.counters.sent
+        #expect(try dialogue.carry(bytes) == bytes)
+        #expect(dialogue.segment.left.tcpSummary.counters.sent - before < 200)
+        #expect(dialogue.segment.right.tcpSummary.counters.received < 200)
+        dialogue.segment.check()
+    }
+
     @Test(arguments: Family.allCases)
     func eachEndLearnsThatTheOtherHasSaidAll(_ family: Family) throws {
         let dialogue = try Dialogue(try Segment(family))

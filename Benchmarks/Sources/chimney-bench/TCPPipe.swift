@@ -5,16 +5,25 @@ import ChimneyTCP
 
 /// TCP between two stacks over a pipe, in one thread: bulk, transactions, connections, memory.
 func benchTCPPipe(seconds: Double) throws {
-    let bulk = try takeTurns(seconds: seconds) { try gigabitsASecond($0, mtu: 1_500, isIPv6: $1) }
-    report("tcp-pipe-bulk-1500", bulk.first, "Gbit/s")
-    report("tcp-pipe-bulk-1500-ip6", bulk.second, "Gbit/s")
-    let large = try takeTurns(seconds: seconds) { try gigabitsASecond($0, mtu: 65_535, isIPv6: $1) }
-    report("tcp-pipe-bulk-65535", large.first, "Gbit/s")
-    report("tcp-pipe-bulk-65535-ip6", large.second, "Gbit/s")
+    try benchBulk("tcp-pipe-bulk-1500", seconds, mtu: 1_500, Pipe.capabilities)
+    try benchBulk("tcp-pipe-bulk-1500-checksums", seconds, mtu: 1_500, [])
+    try benchBulk("tcp-pipe-bulk-1500-large", seconds, mtu: 1_500, Pipe.capabilities.union(Pipe.largePackets))
+    try benchBulk("tcp-pipe-bulk-65535", seconds, mtu: 65_535, Pipe.capabilities)
+    try benchBulk("tcp-pipe-bulk-65535-checksums", seconds, mtu: 65_535, [])
     try benchTCPTransactions(seconds: seconds)
     let connections = try takeTurns(seconds: seconds) { try connectionsASecond($0, isIPv6: $1) }
     report("tcp-pipe-connections", connections.first, "a second")
     report("tcp-pipe-connections-ip6", connections.second, "a second")
+}
+
+/// Bulk data one way through a pipe that leaves out what memory does not need, or through one that leaves out nothing.
+private func benchBulk(_ name: String, _ seconds: Double, mtu: Int, _ capabilities: LinkCapabilities) throws {
+    let rates = try takeTurns(seconds: seconds) { seconds, isIPv6 in
+        var line = try TCPLine(mtu: mtu, isIPv6: isIPv6, capabilities: capabilities, bufferMax: 262_144)
+        return try line.bulk(seconds)
+    }
+    report(name, rates.first, "Gbit/s")
+    report("\(name)-ip6", rates.second, "Gbit/s")
 }
 
 /// One byte there and one back, over and over.
@@ -43,11 +52,6 @@ func benchTCPMemory(count: Int) throws {
     }
 }
 
-private func gigabitsASecond(_ seconds: Double, mtu: Int, isIPv6: Bool) throws -> Double {
-    var line = try TCPLine(mtu: mtu, isIPv6: isIPv6)
-    return try line.bulk(seconds)
-}
-
 private func transactionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Double {
     var line = try TCPLine(mtu: 1_500, isIPv6: isIPv6)
     try line.openMany(1)
@@ -59,7 +63,7 @@ private func connectionsASecond(_ seconds: Double, isIPv6: Bool) throws -> Doubl
     return try line.connections(seconds)
 }
 
-/// Two stacks on a link of bare IP packets.
+/// Two stacks on a pipe of bare IP packets.
 private struct TCPLine: ~Copyable {
     var left: VirtualStack
     var right: VirtualStack
@@ -75,7 +79,20 @@ private struct TCPLine: ~Copyable {
     var toRight: PacketQueue
     var toLeft: PacketQueue
 
-    init(mtu: Int, isIPv6: Bool, connectionsMax: Int = 65_536) throws {
+    let pipe: Pipe
+    var arrived: PacketQueue
+
+    /// - Parameters:
+    ///   - mtu: the largest packet.
+    ///   - isIPv6: the family.
+    ///   - connectionsMax: how many connections there will be.
+    ///   - capabilities: what the pipe leaves out.
+    ///   - bufferMax: what both ends keep of a stream; what a processor's own cache holds of it twice is fastest.
+    /// - Throws: what attaching and listening do.
+    init(
+        mtu: Int, isIPv6: Bool, connectionsMax: Int = 65_536, capabilities: LinkCapabilities = Pipe.capabilities,
+        bufferMax: Int = 1_048_576
+    ) throws {
         let pool = PacketPool(packetsMax: 262_144, largeMax: 8_192)
         var settings = StackSettings()
         settings.duplicateDetection = .off
@@ -83,9 +100,13 @@ private struct TCPLine: ~Copyable {
         settings.transmitBytesMax = 64 << 20
         settings.tcp.connectionsMax = connectionsMax
         settings.tcp.timeWait = .milliseconds(1)
+        settings.tcp.connection.sendBufferMax = bufferMax
+        settings.tcp.connection.receiveBufferMax = bufferMax
         var left = VirtualStack(name: "left", settings: settings, pool: pool, random: StackRandom(seed: 1))
         var right = VirtualStack(name: "right", settings: settings, pool: pool, random: StackRandom(seed: 2))
-        let description = InterfaceDescription(name: "p0", kind: .ip, mtu: mtu, ipv6: isIPv6 ? .manual : .off)
+        pipe = Pipe(kind: .ip, mtu: mtu, capabilities: capabilities, packetsMax: 65_536)
+        var description = InterfaceDescription(name: "p0", kind: .ip, mtu: mtu, ipv6: isIPv6 ? .manual : .off)
+        description.capabilities = capabilities
         let out = try left.attach(description)
         let into = try right.attach(description)
         // Each client address has 16,384 ports to draw from.
@@ -107,6 +128,7 @@ private struct TCPLine: ~Copyable {
         now = .zero
         toRight = PacketQueue()
         toLeft = PacketQueue()
+        arrived = PacketQueue()
     }
 
     static func client(_ number: Int, isIPv6: Bool) -> IPAddress {
@@ -116,15 +138,23 @@ private struct TCPLine: ~Copyable {
     mutating func tick() { now = Instant(nanoseconds: nanoseconds() - start) + skipped }
 
     /// Carries what waits in one direction and back, once.
-    mutating func carry() {
-        while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &toRight) }
-        if !toRight.isEmpty { right.framesArrived(&toRight, on: into, at: now) }
-        while let index = right.nextToTransmit() { right.takeTransmit(from: index, into: &toLeft) }
-        if !toLeft.isEmpty { left.framesArrived(&toLeft, on: out, at: now) }
+    mutating func carry() throws {
+        if left.hasTransmit {
+            while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &toRight) }
+            try pipe.left.transmit(&toRight)
+            _ = try pipe.right.receive(into: &arrived, packetsMax: .max, pool: right.pool, at: now)
+            right.framesArrived(&arrived, on: into, at: now)
+        }
+        if right.hasTransmit {
+            while let index = right.nextToTransmit() { right.takeTransmit(from: index, into: &toLeft) }
+            try pipe.right.transmit(&toLeft)
+            _ = try pipe.left.receive(into: &arrived, packetsMax: .max, pool: left.pool, at: now)
+            left.framesArrived(&arrived, on: out, at: now)
+        }
     }
 
-    mutating func pump() {
-        repeat { carry() } while left.hasTransmit || right.hasTransmit
+    mutating func pump() throws {
+        repeat { try carry() } while left.hasTransmit || right.hasTransmit
         if let due = left.deadline, due <= now { left.timerFired(at: now) }
         if let due = right.deadline, due <= now { right.timerFired(at: now) }
         left.dropTCPNews()
@@ -135,7 +165,7 @@ private struct TCPLine: ~Copyable {
         for _ in 0..<count {
             let source = Endpoint(Self.client(clients.count / 16_000, isIPv6: !peer.isIPv4), 0)
             let id = try left.connectTCP(to: peer, from: source, at: now)
-            pump()
+            try pump()
             guard let server = right.accept(listener) else { throw BenchError.packetsLost }
             clients.append(id)
             servers.append(server)
@@ -147,27 +177,27 @@ private struct TCPLine: ~Copyable {
     mutating func rest() throws {
         for index in clients.indices {
             try exchange(index)
-            if index & 63 == 0 { pass(.milliseconds(1)) }
+            if index & 63 == 0 { try pass(.milliseconds(1)) }
         }
-        for _ in 0..<40 { pass(.milliseconds(100)) }
+        for _ in 0..<40 { try pass(.milliseconds(100)) }
     }
 
     /// Time passes that nobody waits for.
-    private mutating func pass(_ span: TimeSpan) {
+    private mutating func pass(_ span: TimeSpan) throws {
         skipped = skipped + span
         tick()
-        pump()
+        try pump()
     }
 
     private mutating func exchange(_ index: Int) throws {
         let byte: InlineArray<1, UInt8> = [1]
         guard try unsafe left.write(clients[index], byte.span.bytes, at: now) == 1 else { throw BenchError.packetsLost }
-        carry()
+        try carry()
         try Self.read(&right, servers[index], 1, at: now)
         guard try unsafe right.write(servers[index], byte.span.bytes, at: now) == 1 else {
             throw BenchError.packetsLost
         }
-        pump()
+        try pump()
         try Self.read(&left, clients[index], 1, at: now)
     }
 
@@ -222,13 +252,13 @@ private struct TCPLine: ~Copyable {
                 while left.writableCount(clients[0]) >= piece.count {
                     _ = try unsafe left.write(clients[0], piece.span.bytes, at: now)
                 }
-                carry()
+                try carry()
                 var elements = sink.mutableSpan
                 var span = unsafe elements.mutableBytes
                 count += try right.read(servers[0], into: &span, at: now)
             }
             tick()
-            pump()
+            try pump()
         } while Double(nanoseconds() - began) < seconds * 1e9
         guard right.tcpSummary.counters.unsent == 0, sink[9] == 7 else { throw BenchError.packetsLost }
         return Double(count) * 8 / Double(nanoseconds() - began)
@@ -240,15 +270,15 @@ private struct TCPLine: ~Copyable {
         repeat {
             for _ in 0..<64 {
                 let id = try left.connectTCP(to: peer, at: now)
-                pump()
+                try pump()
                 guard let server = right.accept(listener) else { throw BenchError.packetsLost }
                 clients = [id]
                 servers = [server]
                 try exchange(0)
                 left.close(id, at: now)
-                pump()
+                try pump()
                 right.close(server, at: now)
-                pump()
+                try pump()
             }
             count += 64
             tick()

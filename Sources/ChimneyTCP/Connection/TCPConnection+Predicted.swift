@@ -27,7 +27,7 @@ extension TCPConnection {
     @inline(__always)
     func isSettled(at now: Instant) -> Bool {
         marks.isDisjoint(with: .unsettled) && snd.nxt == sendBuffer.end && recovery.test == .none && !recovery.hasLost
-            && idleDue <= now + Self.quietTime
+            && (idleDue <= now + Self.quietTime || !holdsMemory)
     }
 
     /// Takes a segment that was predicted.
