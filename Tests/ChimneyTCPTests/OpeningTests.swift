@@ -195,8 +195,9 @@ import Testing
     @Test func firstNumbersGrowWithTimeAtOneRateAndDifferByFlow() {
         var random = StackRandom(seed: 7)
         let numbers = InitialSequence(using: &random)
-        let flow = IPv4Flow(
-            local: IPv4Address(bits: 0x0A00_0001), localPort: 80, remote: IPv4Address(bits: 0x0A00_0002), remotePort: 9)
+        let flow = IPv6Flow(
+            local: IPv6Address(mapped: IPv4Address(bits: 0x0A00_0001)), localPort: 80,
+            remote: IPv6Address(mapped: IPv4Address(bits: 0x0A00_0002)), remotePort: 9)
         var other = flow
         other.remotePort = 10
         let first = numbers.number(for: flow, at: .zero)

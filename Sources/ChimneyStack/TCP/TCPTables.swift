@@ -9,8 +9,8 @@ struct TCPTables: ~Copyable {
     var listenerPorts = PortTable()
     /// From both ends of a flow to the place of its connection.
     var flows: FlowTable<IPv6Flow>
-    var synCache: SynCache<IPv6Flow>
-    var timeWait: TimeWaitTable<IPv6Flow>
+    var synCache: SynCache
+    var timeWait: TimeWaitTable
     /// Which peers' segments are signed.
     var signatures = TCPSignatures()
     let numbers: InitialSequence
@@ -22,7 +22,7 @@ struct TCPTables: ~Copyable {
     /// What the engine wants done; empty between any two calls of it.
     var output = TCPOutput()
     /// What half-open connections want sent; empty between any two calls.
-    var answers = OutputList<SynCache<IPv6Flow>.Answer>()
+    var answers = OutputList<SynCache.Answer>()
     /// By the place of the connection; a timer may be earlier than its connection's deadline, never later.
     var timers: TimerWheel
     /// Connections that a segment or a command touched and that were not flushed since.

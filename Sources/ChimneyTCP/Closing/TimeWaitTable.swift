@@ -46,13 +46,13 @@ extension TCPConnection {
 /// Flows whose connections ended not long ago: late segments of theirs are answered, and belong to no new connection.
 ///
 /// All wait equally long, so that the one that came first leaves first (RFC 9293 §3.6.1).
-package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
+package struct TimeWaitTable: ~Copyable {
     /// How long a flow waits: twice the longest life of a segment.
     package let time: TimeSpan
     /// The most flows that wait; beyond it the one that waited longest leaves early.
     package let flowsMax: Int
     private var waiting: SlotMap<Waiting>
-    private var places: FlowTable<Flow>
+    private var places: FlowTable<IPv6Flow>
     /// In the order of their ends; a flow whose time began anew stands there twice, and the first time counts no more.
     private var ends = RingBuffer<End>()
     /// How many left before their time.
@@ -60,7 +60,7 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
 
     /// A flow that waits, as visible as the table: a module that ends a table ends its flows.
     package struct Waiting: BitwiseCopyable {
-        package var flow: Flow
+        package var flow: IPv6Flow
         package var entry: TimeWaitEntry
         package var until: Instant
     }
@@ -78,7 +78,7 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
         /// It is answered by this segment.
         case answered(OutgoingSegment)
         /// It may open the flow anew, with a first number of ours behind those of what ended (RFC 6191). The flow waits on until
-        /// ``TimeWaitTable/remove(_:)-(Flow)``, since a SYN that finds no listener, or no room, opens nothing.
+        /// ``TimeWaitTable/remove(_:)``, since a SYN that finds no listener, or no room, opens nothing.
         case reopened(TimeWaitEntry)
         /// The peer gave the flow up: the entry is gone.
         case reset
@@ -99,13 +99,13 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
     package var deadline: Instant? { ends.isEmpty ? nil : ends[0].until }
 
     /// Whether a flow waits.
-    package func contains(_ flow: Flow) -> Bool { places[flow] != nil }
+    package func contains(_ flow: IPv6Flow) -> Bool { places[flow] != nil }
 
     /// Until when a flow waits.
-    package func end(of flow: Flow) -> Instant? { id(of: flow).map { waiting[$0].until } }
+    package func end(of flow: IPv6Flow) -> Instant? { id(of: flow).map { waiting[$0].until } }
 
     /// A connection entered TIME-WAIT.
-    package mutating func insert(_ entry: TimeWaitEntry, for flow: Flow, at now: Instant) {
+    package mutating func insert(_ entry: TimeWaitEntry, for flow: IPv6Flow, at now: Instant) {
         if let id = self.id(of: flow) { remove(id) }
         // Ends of flows that are gone already must not pile up either.
         while waiting.count >= flowsMax || ends.count >= 4 * flowsMax, !ends.isEmpty {
@@ -125,7 +125,7 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
     /// A segment of a flow arrived (RFC 9293 §3.10.7.4 for TIME-WAIT, §3.6.1).
     ///
     /// - Returns: what it came to, or `nil` when the flow does not wait.
-    package mutating func segmentArrived(_ segment: ArrivedSegment, of flow: Flow, at now: Instant) -> Verdict? {
+    package mutating func segmentArrived(_ segment: ArrivedSegment, of flow: IPv6Flow, at now: Instant) -> Verdict? {
         guard let id = self.id(of: flow) else { return nil }
         let entry = waiting[id].entry
         if segment.flags.contains(.rst) {
@@ -154,7 +154,7 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
     }
 
     /// A flow waits no more, because it was opened anew.
-    package mutating func remove(_ flow: Flow) {
+    package mutating func remove(_ flow: IPv6Flow) {
         if let id = id(of: flow) { remove(id) }
     }
 
@@ -177,7 +177,7 @@ package struct TimeWaitTable<Flow: TCPFlow>: ~Copyable {
         if ends.isEmpty { ends.releaseMemory() }
     }
 
-    private func id(of flow: Flow) -> SlotID? {
+    private func id(of flow: IPv6Flow) -> SlotID? {
         guard let place = places[flow] else { return nil }
         return waiting.first(from: Int(place))
     }

@@ -1,24 +1,10 @@
 package import ChimneyPrimitives
 
-/// The two ends of a connection, as what secrets are made from.
-package protocol TCPFlow: FlowKey {
-    /// All of the flow, in words.
-    var words: (UInt64, UInt64, UInt64, UInt64, UInt64) { get }
-    /// The peer's address.
-    var peerWords: (UInt64, UInt64) { get }
-}
-
-extension IPv4Flow: TCPFlow {
-    package var peerWords: (UInt64, UInt64) { (0, UInt64(remote.bits)) }
-
-    package var words: (UInt64, UInt64, UInt64, UInt64, UInt64) {
-        (UInt64(local.bits), UInt64(remote.bits), UInt64(localPort) << 16 | UInt64(remotePort), 4, 0)
-    }
-}
-
-extension IPv6Flow: TCPFlow {
+extension IPv6Flow {
+    /// The peer's address, as what secrets are made from.
     package var peerWords: (UInt64, UInt64) { (remote.high, remote.low) }
 
+    /// All of the flow.
     package var words: (UInt64, UInt64, UInt64, UInt64, UInt64) {
         (
             local.high, local.low, remote.high, remote.low,
@@ -39,18 +25,18 @@ package struct InitialSequence: Sendable {
     package init(using random: inout StackRandom) { secret = KeyedHash(using: &random) }
 
     /// The first number of a connection that is opened now.
-    package func number<Flow: TCPFlow>(for flow: Flow, at now: Instant) -> SequenceNumber {
+    package func number(for flow: IPv6Flow, at now: Instant) -> SequenceNumber {
         let clock = UInt32(truncatingIfNeeded: now.nanoseconds / 4_000)
         return SequenceNumber(clock &+ UInt32(truncatingIfNeeded: hash(flow, 1)))
     }
 
     /// What is added to the clock in the timestamps of a flow's connections: always the same, so that their clock goes
     /// on from one to the next (RFC 7323 §5.8).
-    package func clockOffset<Flow: TCPFlow>(for flow: Flow) -> UInt32 {
+    package func clockOffset(for flow: IPv6Flow) -> UInt32 {
         UInt32(truncatingIfNeeded: hash(flow, 2))
     }
 
-    private func hash<Flow: TCPFlow>(_ flow: Flow, _ purpose: UInt64) -> UInt64 {
+    private func hash(_ flow: IPv6Flow, _ purpose: UInt64) -> UInt64 {
         let words = flow.words
         return secret.hash(words.0, words.1, words.2, words.3, words.4, purpose)
     }

@@ -30,10 +30,10 @@ public struct SynCacheSettings: Hashable, Sendable {
 /// The connections that peers began to open: a few words each until the handshake is complete.
 ///
 /// It answers SYNs for all listeners of a shard and one address family. A listener is a number to it.
-package struct SynCache<Flow: TCPFlow>: ~Copyable {
+package struct SynCache: ~Copyable {
     package let settings: SynCacheSettings
     private var entries: SlotMap<Entry>
-    private var places: FlowTable<Flow>
+    private var places: FlowTable<IPv6Flow>
     private var timers: TimerWheel
     private let cookies: SynCookies
     /// How many entries each bucket has; which bucket an address has only this cache knows.
@@ -46,7 +46,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
 
     /// A half-open connection, as visible as its owner: a module that ends a cache ends its entries.
     package struct Entry {
-        package var flow: Flow
+        package var flow: IPv6Flow
         package var half: HalfOpen
         package var listener: UInt32
         package var segmentSize: UInt16
@@ -56,7 +56,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
 
     /// A segment to send, and whose it is.
     package struct Answer: Sendable {
-        package var flow: Flow
+        package var flow: IPv6Flow
         package var segment: OutgoingSegment
     }
 
@@ -102,7 +102,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// How many buckets there are, a power of two.
     private static var bucketCount: Int { 1_024 }
 
-    private func bucket(of flow: Flow) -> Int {
+    private func bucket(of flow: IPv6Flow) -> Int {
         let words = flow.peerWords
         return Int(truncatingIfNeeded: hasher.hash(words.0, words.1)) & (Self.bucketCount - 1)
     }
@@ -114,7 +114,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     package var deadline: Instant? { mutating get { timers.deadline } }
 
     /// Whether a half-open connection of this flow is kept.
-    package func contains(_ flow: Flow) -> Bool { places[flow] != nil }
+    package func contains(_ flow: IPv6Flow) -> Bool { places[flow] != nil }
 
     /// A SYN for a listener arrived (RFC 9293 §3.10.7.2).
     ///
@@ -130,7 +130,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     ///   - output: the answers to send.
     /// - Returns: what became of it.
     package mutating func synArrived(
-        _ segment: ArrivedSegment, of flow: Flow, for listener: UInt32, numbers: InitialSequence,
+        _ segment: ArrivedSegment, of flow: IPv6Flow, for listener: UInt32, numbers: InitialSequence,
         after: SequenceNumber? = nil, settings listening: SharedTCPSettings, path: TCPConnection.Path,
         at now: Instant, output: inout OutputList<Answer>
     ) -> SynVerdict {
@@ -189,7 +189,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// A segment that acknowledges arrived for a flow that has no connection.
     ///
     /// The entry is gone when the handshake is complete: whoever has no room for a connection does not ask.
-    package mutating func acknowledged(by segment: ArrivedSegment, of flow: Flow, at now: Instant) -> AckVerdict {
+    package mutating func acknowledged(by segment: ArrivedSegment, of flow: IPv6Flow, at now: Instant) -> AckVerdict {
         guard let id = self.id(of: flow) else { return .unknown }
         let half = entries[id].half
         if let fault = half.fault(of: segment, settings: entries[id].settings.value) { return .unacceptable(fault) }
@@ -203,7 +203,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     ///
     /// - Returns: the handshake, or `nil` when there is none, or none was sent in the last two minutes.
     package mutating func cookie(
-        in segment: ArrivedSegment, of flow: Flow, numbers: InitialSequence, settings listening: TCPSettings,
+        in segment: ArrivedSegment, of flow: IPv6Flow, numbers: InitialSequence, settings listening: TCPSettings,
         at now: Instant
     ) -> HalfOpen? {
         guard let bakedAt, now - bakedAt < .seconds(128) else { return nil }
@@ -219,7 +219,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// A RST arrived; the half-open connection of the flow is gone when the RST is its next segment.
     ///
     /// - Returns: whether it is gone.
-    package mutating func resetArrived(_ segment: ArrivedSegment, of flow: Flow) -> Bool {
+    package mutating func resetArrived(_ segment: ArrivedSegment, of flow: IPv6Flow) -> Bool {
         guard let id = self.id(of: flow), segment.sequence == entries[id].half.irs + 1 else { return false }
         counters.reset += 1
         _ = remove(id)
@@ -230,7 +230,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
     /// forged (RFC 5961 §3), or anything else outside of it (RFC 9293 §3.10.7.4, step 1).
     ///
     /// - Returns: an acknowledgement; `nil` when there is no half-open connection, or the segment is none of these.
-    package func challenge(_ segment: ArrivedSegment, of flow: Flow, at now: Instant) -> OutgoingSegment? {
+    package func challenge(_ segment: ArrivedSegment, of flow: IPv6Flow, at now: Instant) -> OutgoingSegment? {
         guard let id = self.id(of: flow) else { return nil }
         guard isInWindow(segment, of: id) == segment.flags.contains(.rst) else { return nil }
         return entries[id].half.acknowledgement(settings: entries[id].settings.value, at: now)
@@ -268,7 +268,7 @@ package struct SynCache<Flow: TCPFlow>: ~Copyable {
         }
     }
 
-    private func id(of flow: Flow) -> SlotID? {
+    private func id(of flow: IPv6Flow) -> SlotID? {
         guard let place = places[flow] else { return nil }
         return entries.first(from: Int(place))
     }

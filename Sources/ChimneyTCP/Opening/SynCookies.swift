@@ -23,8 +23,8 @@ package struct SynCookies: Sendable {
 
     /// Makes a half-open connection one that can be forgotten: gives it a cookie as its first number, and the segment
     /// that answers the peer's SYN its timestamp.
-    package func bake<Flow: TCPFlow>(
-        _ half: inout HalfOpen, for flow: Flow, into answer: inout OutgoingSegment, at now: Instant
+    package func bake(
+        _ half: inout HalfOpen, for flow: IPv6Flow, into answer: inout OutgoingSegment, at now: Instant
     ) {
         var index: UInt32 = 0
         for candidate in 0..<8 where Self.sizes[candidate] <= half.peerSize { index = UInt32(candidate) }
@@ -52,8 +52,8 @@ package struct SynCookies: Sendable {
     ///   - clockOffset: that of the flow.
     ///   - now: the time.
     /// - Returns: what was forgotten, or `nil` when we never sent such a cookie, or too long ago.
-    package func halfOpen<Flow: TCPFlow>(
-        of segment: ArrivedSegment, for flow: Flow, settings: TCPSettings, clockOffset: UInt32, at now: Instant
+    package func halfOpen(
+        of segment: ArrivedSegment, for flow: IPv6Flow, settings: TCPSettings, clockOffset: UInt32, at now: Instant
     ) -> HalfOpen? {
         let iss = segment.ack - 1
         let irs = segment.sequence - 1
@@ -76,8 +76,8 @@ package struct SynCookies: Sendable {
         return half
     }
 
-    private func cookie<Flow: TCPFlow>(
-        _ index: UInt32, minute: UInt64, irs: SequenceNumber, flow: Flow
+    private func cookie(
+        _ index: UInt32, minute: UInt64, irs: SequenceNumber, flow: IPv6Flow
     ) -> SequenceNumber {
         let words = flow.words
         let inner = secret.hash(words.0, words.1, words.2, words.3, words.4, UInt64(irs.value) << 32 | UInt64(index))
