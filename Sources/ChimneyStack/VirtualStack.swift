@@ -154,7 +154,7 @@ public struct VirtualStack: ~Copyable {
 extension VirtualStack {
     /// When ``timerFired(at:)`` next has work, or `nil` while nothing is pending.
     public var deadline: Instant? {
-        if !looped.isEmpty { return now }
+        if !looped.isEmpty || !tcp.touched.isEmpty { return now }
         let neighbors = min(arp.deadline ?? .never, ndp.deadline ?? .never, addressingDue)
         let groups = min(ipv4Groups.deadline, ipv6Groups.deadline)
         let earliest = min(min(reassembly.deadline ?? .never, neighbors, groups, tcp.due), pathMTUs.deadline)
@@ -188,17 +188,21 @@ extension VirtualStack {
     }
 
     /// The next interface that has frames to transmit, or `nil`; each call names another.
+    ///
+    /// Connections of TCP first send what has become due by now.
     public mutating func nextToTransmit() -> InterfaceIndex? {
+        if !tcp.touched.isEmpty { sendTouched() }
         guard let index = dirty.popLast() else { return nil }
         if let port = ports.position(of: index) { ports[port].isDirty = false }
         return index
     }
 
-    /// Whether any interface has frames to transmit.
-    public var hasTransmit: Bool { !dirty.isEmpty }
+    /// Whether any interface may have frames to transmit.
+    public var hasTransmit: Bool { !dirty.isEmpty || !tcp.touched.isEmpty }
 
     /// Hands an interface's waiting frames to the shell, all at once and without copying.
     public mutating func takeTransmit(from index: InterfaceIndex, into queue: inout PacketQueue) {
+        if !tcp.touched.isEmpty { sendTouched() }
         guard let port = ports.position(of: index) else { return }
         let count = UInt64(ports[port].transmit.count)
         ports[port].counters.transmittedPackets &+= count

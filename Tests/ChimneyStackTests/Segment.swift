@@ -67,6 +67,13 @@ final class Segment {
         Issue.record("the link is not quiet after a thousand rounds")
     }
 
+    /// Carries what the left stack has to the right one, which answers nothing yet.
+    func carryRight() {
+        var frames = PacketQueue()
+        while let index = left.nextToTransmit() { left.takeTransmit(from: index, into: &frames) }
+        right.framesArrived(&frames, on: rightIndex, at: now)
+    }
+
     /// Lets time pass, firing every timer on the way.
     func pass(_ span: TimeSpan) {
         let end = now + span

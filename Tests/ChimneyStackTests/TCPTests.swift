@@ -33,6 +33,25 @@ import Testing
         segment.check()
     }
 
+    /// Who answers before the shell takes what is to be transmitted sends one segment, though the first are acknowledged at once.
+    @Test(arguments: Family.allCases)
+    func acknowledgementGoesWithTheAnswer(_ family: Family) throws {
+        let dialogue = try Dialogue(try Segment(family, kind: .ip))
+        let segment = dialogue.segment
+        let sent = segment.right.tcpSummary.counters.sent
+        _ = try segment.writeLeft(dialogue.client, [1])
+        segment.carryRight()
+        #expect(try segment.readRight(dialogue.server) == [1])
+        _ = try segment.writeRight(dialogue.server, [2])
+        segment.pump()
+        #expect(segment.right.tcpSummary.counters.sent == sent + 1)
+        #expect(try segment.readLeft(dialogue.client) == [2])
+        // Without an answer it leaves alone.
+        _ = try segment.writeLeft(dialogue.client, [3])
+        segment.pump()
+        #expect(segment.right.tcpSummary.counters.sent == sent + 2)
+    }
+
     @Test(arguments: Family.allCases)
     func delayedAcknowledgementLeavesInItsTime(_ family: Family) throws {
         let dialogue = try Dialogue(try Segment(family, kind: .ip))

@@ -6,7 +6,8 @@ import ChimneyWire
 extension VirtualStack {
     /// A driver received these frames on an interface; takes all of them.
     ///
-    /// Answers and forwarded packets wait in transmit queues afterwards: see ``interfacesToTransmit``.
+    /// Answers and forwarded packets wait in transmit queues afterwards: see ``nextToTransmit()``. Acknowledgements of TCP are made
+    /// there, so that they go with what is written until then.
     /// - Complexity: O(1) a frame, and no allocation.
     public mutating func framesArrived(_ batch: inout PacketQueue, on index: InterfaceIndex, at now: Instant) {
         beginRound(at: now)
@@ -206,10 +207,9 @@ extension VirtualStack {
         deliverWhole(packet, fields, port)
     }
 
-    /// What the round made due leaves, and packets this stack sent to itself arrive, at the end of the round that sent them.
+    /// Packets this stack sent to itself arrive, at the end of the round that sent them.
     @inline(__always)
     mutating func deliverLooped() {
-        if !tcp.touched.isEmpty { flushTouched() }
         if !looped.isEmpty { deliverLoop() }
     }
 

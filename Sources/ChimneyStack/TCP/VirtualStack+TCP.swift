@@ -296,7 +296,6 @@ extension VirtualStack {
     public mutating func close(_ id: TCPConnectionID, linger: TimeSpan? = nil, at now: Instant) {
         beginRound(at: now)
         release(id.slot, linger: linger)
-        flushTouched()
         deliverLooped()
     }
 
@@ -310,7 +309,7 @@ extension VirtualStack {
         guard tcp.links[id].isInFlows else { return remove(id) }
         tcp.links[id].connection.close(linger: linger, at: now, shared: &tcp.shared, output: &tcp.output)
         settle(id)
-        touch(id)
+        if tcp.links.contains(id) { flush(id) }
     }
 
     /// Tells the peer of room, where a read made some that is worth it.

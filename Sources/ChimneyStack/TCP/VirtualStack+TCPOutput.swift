@@ -4,12 +4,18 @@ import ChimneyTCP
 import ChimneyWire
 
 extension VirtualStack {
-    /// Marks a connection as one to be flushed at the end of the round.
+    /// Marks a connection as one to be flushed before the shell takes what is to be transmitted.
     @inline(__always)
     mutating func touch(_ id: SlotID) {
         guard tcp.links.contains(id), !tcp.links[id].isTouched else { return }
         tcp.links[id].isTouched = true
         tcp.touched.append(id)
+    }
+
+    /// Lets connections send what has become due, also to this stack itself.
+    mutating func sendTouched() {
+        flushTouched()
+        deliverLooped()
     }
 
     /// Lets every touched connection send what has become due.
