@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers fuzz interop interop-multicast interop-signatures lint docs tcp-tables mutate capi clean
+.PHONY: help demo test bench bench-peers fuzz interop interop-multicast interop-signatures lint docs tcp-tables tcp-beside-linux mutate capi clean
 
 SEED ?= 42
 FUZZ_SECONDS ?= 30
@@ -55,6 +55,10 @@ docs: ## build the DocC pages into out/docs
 tcp-tables: ## measure the congestion controls in the lab again: docs/tcp-lab/*.tsv and *.svg
 	@scripts/need swift
 	swift run -c release chimney lab tables --output docs/tcp-lab
+
+tcp-beside-linux: ## measure Linux's and our own senders over one path in real time: docs/tcp-lab/beside-linux (root, 20 minutes)
+	@scripts/need swift build-essential ip ethtool python3 ping
+	@scripts/tcp-beside-linux
 
 mutate: ## break each line of Tests/mutations.tsv and see a test fail
 	@scripts/need swift

@@ -147,7 +147,16 @@
                     }
                     try write(text, to: output, name: "\(table.rawValue).tsv")
                     try write(table.svg(of: rows), to: output, name: "\(table.rawValue).svg")
+                    try plotBesideLinux(table, rows, in: output)
                 }
+            }
+
+            /// What was measured in real time is drawn beside the lab's rows, where the folder has it.
+            private func plotBesideLinux(_ table: TCPTable, _ rows: [[String]], in folder: String) throws {
+                let path = "\(folder)/beside-linux/\(table.rawValue)"
+                guard let text = try? String(contentsOfFile: "\(path).tsv", encoding: .utf8) else { return }
+                let svg = table.svg(of: rows, beside: TCPTable.rows(reading: text))
+                try write(svg, to: "\(folder)/beside-linux", name: "\(table.rawValue).svg")
             }
 
             private func write(_ text: String, to folder: String, name: String) throws {

@@ -67,6 +67,12 @@ public enum TCPTable: String, CaseIterable, Sendable {
         rows.map { $0.joined(separator: "\t") + "\n" }.joined()
     }
 
+    /// The rows of a text that ``text(_:)`` or a measurement in real time made, without its remarks and the names of its columns.
+    public static func rows(reading text: String) -> [[String]] {
+        text.split(separator: "\n").filter { !$0.hasPrefix("#") }.dropFirst()
+            .map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
+    }
+
     // MARK: - Experiments
 
     private static func throughput(

@@ -40,12 +40,20 @@ struct TablePlot {
         return out + "</svg>\n"
     }
 
-    private static var colours: [String] { ["#1f77b4", "#d62728", "#2ca02c", "#9467bd"] }
+    private static var colours: [String] { ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e"] }
 
     private static func short(_ value: Double) -> String { String(LabReport.decimal(value).dropLast(2)) }
 }
 
 extension TCPTable {
+    /// The plot of rows of this table together with rows of other senders, as SVG: of the lab's those of the controls that the
+    /// others have as well.
+    public func svg(of rows: [[String]], beside others: [[String]]) -> String {
+        let lab = rows.filter { row in others.contains { $0.first?.contains(row[0]) == true } }
+        let complete = others.filter { $0.count == columns.count }
+        return svg(of: lab.map { ["\($0[0]), lab"] + $0.dropFirst() } + complete)
+    }
+
     /// The plot of rows of this table, as SVG.
     public func svg(of rows: [[String]]) -> String {
         let value: Int
