@@ -19,7 +19,7 @@
         mutating func say(json: String) -> [IperfTest.Action] { say(Self.framed(json)) }
 
         mutating func wait(_ span: TimeSpan, moved: Int = 0) -> [IperfTest.Action] {
-            now += span
+            now = now + span
             return test.timePassed(at: now, moved: moved)
         }
 

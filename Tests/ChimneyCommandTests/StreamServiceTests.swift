@@ -169,7 +169,7 @@
             let lines = Mutex<[String]>([])
             let sink = { @Sendable (line: String) in lines.withLock { $0.append(line) } }
             let notes = ServiceNotes(about: "x", to: sink)
-            for number in 0..<25 { notes.add("\(number)", at: .zero + .milliseconds(number)) }
+            for number in 0..<25 as Range<Int64> { notes.add("\(number)", at: .zero + .milliseconds(number)) }
             #expect(lines.withLock { $0 } == (0..<10).map { "x: \($0)" })
             notes.add("later", at: .zero + .seconds(1))
             #expect(lines.withLock { $0.suffix(2) } == ["x: and 15 more", "x: later"])

@@ -41,7 +41,10 @@ final class IperfSession: @unchecked Sendable {
         test = IperfTest(congestionControls: names ?? [], at: Shard.clock)
         await perform([IperfTest.greeting])
         while outcome == nil { await perform(await nextActions()) }
-        for stream in streams { await stream.socket.abort() }
+        for stream in streams {
+            stream.isResting = true
+            await stream.socket.abort()
+        }
         for (_, socket) in joined { await socket.abort() }
         await control.close()
         return outcome ?? .failed(.controlEnded(.over))
