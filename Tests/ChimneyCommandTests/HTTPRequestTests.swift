@@ -45,30 +45,34 @@
                 ])
         }
 
-        @Test(arguments: [
-            ("GET\r\n\r\n", HTTPFault.malformed), ("GET / HTTP/1.1\r\n\r\n", .malformed),
-            ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET x HTTP/1.1\r\nHost: x\r\n\r\n", .malformed),
-            ("G(T / HTTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET / HTTP/1.1\nHost: x\n\n", .malformed),
-            ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", .malformed),
-            ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", .version),
-            ("GET / FTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", .malformed),
-            ("GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", .malformed),
-            ("GET / HTTP/1.1\r\nHost: x\0\r\n\r\n", .malformed), ("GET / HTTP/1.1\r\nHost\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", .bodyTooLong),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627777\r\n\r\n", .bodyTooLong),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", .coding),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nExpect: gold\r\n\r\n", .expectation),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", .malformed),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", .bodyTooLong),
-            ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7FFFFFFFFFFFFFF\r\n", .bodyTooLong),
-        ])
+        private static var wrongs: [(text: String, fault: HTTPFault)] {
+            [
+                ("GET\r\n\r\n", HTTPFault.malformed), ("GET / HTTP/1.1\r\n\r\n", .malformed),
+                ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET x HTTP/1.1\r\nHost: x\r\n\r\n", .malformed),
+                ("G(T / HTTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET / HTTP/1.1\nHost: x\n\n", .malformed),
+                ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", .malformed),
+                ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", .version),
+                ("GET / FTP/1.1\r\nHost: x\r\n\r\n", .malformed), ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", .malformed),
+                ("GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", .malformed),
+                ("GET / HTTP/1.1\r\nHost: x\0\r\n\r\n", .malformed), ("GET / HTTP/1.1\r\nHost\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", .bodyTooLong),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627777\r\n\r\n", .bodyTooLong),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", .coding),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nExpect: gold\r\n\r\n", .expectation),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", .malformed),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", .bodyTooLong),
+                ("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7FFFFFFFFFFFFFF\r\n", .bodyTooLong),
+            ]
+        }
+
+        @Test(arguments: Self.wrongs)
         func whatIsNoRequestIsNamed(text: String, fault: HTTPFault) {
             #expect(throws: fault) { try events(text) }
             #expect(throws: fault) { try events(text, pieces: 1) }

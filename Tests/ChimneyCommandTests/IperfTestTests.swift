@@ -129,21 +129,25 @@
             #expect(world.test.parameters.sends == [false, false, true, true] && world.test.stage == .running)
         }
 
-        @Test(arguments: [
-            (#"{"udp":true}"#, IperfFault.notTCP("UDP"), 13), (#"{"sctp":true}"#, .notTCP("SCTP"), 13),
-            (#"{"tcp":true,"parallel":129}"#, .streams(129), 6), (#"{"tcp":true,"parallel":0}"#, .streams(0), 6),
-            (#"{"tcp":true,"parallel":-1e300}"#, .streams(-1_000_000_000_000_000), 6),
-            (#"{"tcp":true,"time":86401}"#, .duration(86_401), 5), (#"{"tcp":true,"omit":61}"#, .omit(61), 12),
-            (#"{"tcp":true,"len":1048577}"#, .block(1_048_577), 7), (#"{"tcp":true,"len":0}"#, .block(0), 7),
-            (#"{"tcp":true,"window":1e10}"#, .window(10_000_000_000), 8),
-            (#"{"tcp":true,"TOS":256}"#, .typeOfService(256), 21),
-            (#"{"reverse":true,"bidirectional":true}"#, .directions, 25),
-            (#"{"tcp":true,"congestion":"dctcp"}"#, .congestionControl("dctcp"), 134),
-            ("{", .parametersMalformed, 114), ("[]", .parametersMalformed, 114), ("", .parametersMalformed, 114),
-            (#"{"parallel":"many"}"#, .parametersMalformed, 114),
-            (#"{"parallel":1e999}"#, .parametersMalformed, 114), ("\0\u{1}", .parametersMalformed, 114),
-            (String(repeating: "[", count: 100_000), .parametersMalformed, 114),
-        ])
+        private static var refusals: [(json: String, fault: IperfFault, code: UInt8)] {
+            [
+                (#"{"udp":true}"#, IperfFault.notTCP("UDP"), 13), (#"{"sctp":true}"#, .notTCP("SCTP"), 13),
+                (#"{"tcp":true,"parallel":129}"#, .streams(129), 6), (#"{"tcp":true,"parallel":0}"#, .streams(0), 6),
+                (#"{"tcp":true,"parallel":-1e300}"#, .streams(-1_000_000_000_000_000), 6),
+                (#"{"tcp":true,"time":86401}"#, .duration(86_401), 5), (#"{"tcp":true,"omit":61}"#, .omit(61), 12),
+                (#"{"tcp":true,"len":1048577}"#, .block(1_048_577), 7), (#"{"tcp":true,"len":0}"#, .block(0), 7),
+                (#"{"tcp":true,"window":1e10}"#, .window(10_000_000_000), 8),
+                (#"{"tcp":true,"TOS":256}"#, .typeOfService(256), 21),
+                (#"{"reverse":true,"bidirectional":true}"#, .directions, 25),
+                (#"{"tcp":true,"congestion":"dctcp"}"#, .congestionControl("dctcp"), 134),
+                ("{", .parametersMalformed, 114), ("[]", .parametersMalformed, 114), ("", .parametersMalformed, 114),
+                (#"{"parallel":"many"}"#, .parametersMalformed, 114),
+                (#"{"parallel":1e999}"#, .parametersMalformed, 114), ("\0\u{1}", .parametersMalformed, 114),
+                (String(repeating: "[", count: 100_000), .parametersMalformed, 114),
+            ]
+        }
+
+        @Test(arguments: Self.refusals)
         func parametersThatCannotBeAreRefusedByTheirNumber(json: String, fault: IperfFault, code: UInt8) {
             var world = World()
             let actions = world.say(json: json)
