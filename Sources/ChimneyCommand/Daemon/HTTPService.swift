@@ -42,6 +42,8 @@ enum HTTPService {
 
     /// Answers the requests of a connection, one after another.
     private static func serve(_ socket: TCPSocket) async throws {
+        // Nothing follows an answer's last segment that it could wait for.
+        try await socket.setNoDelay(true)
         var reader = HTTPRequestReader()
         while true {
             let request: HTTPRequest

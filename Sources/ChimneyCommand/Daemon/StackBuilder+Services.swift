@@ -54,7 +54,13 @@ extension TCPSettings {
     /// A peer that reads or writes no more is not waited for without end, since it would keep a place from others.
     init(ofServices kind: TCPServiceConfiguration.Kind, _ bounds: TCPConfiguration, from settings: TCPSettings) {
         self = settings
-        sendBufferMax = bounds.serviceBufferMax ?? (kind == .iperf3 ? 4_194_304 : 65_536)
+        let standard =
+            switch kind {
+            case .echo, .discard, .chargen: 65_536
+            case .http: 1_048_576
+            case .iperf3: 4_194_304
+            }
+        sendBufferMax = bounds.serviceBufferMax ?? standard
         receiveBufferMax = sendBufferMax
         userTimeout = .seconds(120)
         var keepAlive = KeepAlive()

@@ -26,8 +26,8 @@ public struct TCPConfiguration: Hashable, Sendable {
     public var serviceConnectionsMax = 128
     /// The most bytes that a connection of one of these services holds each way.
     ///
-    /// That is what may be under way on a long line, and what a slow peer keeps. Nil for 64 KiB, and 4 MiB of `iperf3`, whose
-    /// tests are few and ask for the most.
+    /// That is what may be under way on a long line, and what a slow peer keeps. Nil for 64 KiB, 1 MiB of `http` and 4 MiB of
+    /// `iperf3`, whose tests are few and ask for the most.
     public var serviceBufferMax: Int?
 
     /// The peers with which segments are signed (RFC 2385).
