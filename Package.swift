@@ -75,7 +75,8 @@ let package = Package(
             dependencies: [
                 "ChimneyAddressing", "ChimneyCapture", "ChimneyConfiguration", "ChimneyControl", "ChimneyDrivers",
                 "ChimneyLab", "ChimneyLink", "ChimneyMulticast", "ChimneyNeighbors", "ChimneyPrimitives",
-                "ChimneyRouting", "ChimneyRuntime", "ChimneySignatures", "ChimneyStack", "ChimneyTCP", "ChimneyWire",
+                "ChimneyRouting", "ChimneyRuntime", "ChimneySignatures", "ChimneySockets", "ChimneyStack", "ChimneyTCP",
+                "ChimneyWire",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Tools"])),

@@ -125,6 +125,15 @@
             }
         }
 
+        /// Changes how the connection behaves: its buffers, keep-alive, user timeout, and how patient it is (`SO_SNDBUF`, `SO_RCVBUF`).
+        ///
+        /// What its handshake settled stays as it is, and so does `TCPSettings.noDelay`: see ``setNoDelay(_:)``.
+        ///
+        /// - Throws: ``TCPSocketError/closed``.
+        public func setSettings(_ settings: TCPSettings) async throws(TCPSocketError) {
+            try await change { stack, id, now throws(TCPSocketError) in stack.setSettings(settings, of: id, at: now) }
+        }
+
         private func change(
             _ body: @escaping @Sendable (inout VirtualStack, TCPConnectionID, Instant) throws(TCPSocketError) -> Void
         ) async throws(TCPSocketError) {

@@ -35,14 +35,16 @@
     }
 
     @Suite struct TCPServiceTests {
-        private struct World {
+        struct World {
             let shard: Shard
             let left: RunningStack
             let right: RunningStack
             let address: IPAddress
 
             /// Two stacks on a pipe, the right one with what a file says of TCP.
-            init(_ family: TestFamily, tcp: String) async throws {
+            init(
+                _ family: TestFamily, tcp: String, notes: @escaping @Sendable (String) -> Void = { _ in }
+            ) async throws {
                 let length = family.subnetLength
                 let text = """
                     stacks:
@@ -56,7 +58,7 @@
                     """
                 let configuration = try DaemonConfiguration.reading(text: text, file: "x.yaml")
                 shard = try Shard(name: "test")
-                var builder = StackBuilder(shard: shard)
+                var builder = StackBuilder(shard: shard, notes: notes)
                 left = try await builder.build(configuration.stacks[0])
                 right = try await builder.build(configuration.stacks[1])
                 address = try #require(IPAddress(family.own))

@@ -536,6 +536,13 @@
                 try await client.setCongestionControl("dctcp")
             }
             #expect(TCPSocketError.congestionControl(.unknown("best")).errorName == .noSuchEntry)
+            var settings = TCPSettings()
+            settings.sendBufferMax = 12_345
+            try await client.setSettings(settings)
+            let changed = try await client.stack.perform { stack, now in
+                stack.tcpConnections(at: now).map { stack.settings(of: $0.id)?.sendBufferMax }
+            }
+            #expect(changed == [12_345])
             #expect(TCPSocketError.congestionControl(.notAllowed("dctcp")).errorName == .notPermitted)
             #expect(try await client.snapshot.recovery.algorithm == "reno")
             #expect(try await server.read(deadline: TwoStacks.patience) == [1])

@@ -85,7 +85,7 @@ host_file() {
         for line in "$@"; do echo "        $line"; done
         echo "        addresses: [$ours/$length]"
         echo "        acd: false"
-        echo "    tcp: {services: [echo, discard, chargen], service_connections: 2000}"
+        echo "    tcp: {services: [echo, discard, chargen, http, iperf3], service_connections: 2000}"
         echo "    services:"
         echo "      echo: 7"
         echo "      discard: 9"

@@ -14,7 +14,8 @@
 # CHIMNEY          the binary; else the release build of this tree, which is built where it is missing
 # CHIMNEYC         libchimneyc.so, likewise; else the one beside the binary, without which chimney connects to nobody
 # INTEROP_ECHOES   UDP echoes of random size whose contents are compared (100000)
-# INTEROP_MIB      MiB each way of a TCP stream (128)
+# INTEROP_MIB      MiB each way of a TCP stream (128); curl moves a quarter of it
+# INTEROP_BAD_MIB  the same over a bad line (16)
 # INTEROP_PINGS    echo requests of the flood (10000)
 # INTEROP_STREAM   bytes of TCP that kernels send each other through a router (100000000)
 # INTEROP_KEEP     keep the logs when something failed
@@ -53,7 +54,7 @@ fi
 echoes=${INTEROP_ECHOES:-100000}
 pings=${INTEROP_PINGS:-10000}
 mebibytes=${INTEROP_MIB:-128}
-bad_mebibytes=16
+bad_mebibytes=${INTEROP_BAD_MIB:-16}
 stream=${INTEROP_STREAM:-100000000}
 load=$work/echo-load
 if ! command -v gcc >/dev/null || ! gcc -O2 -o "$load" "$root/Benchmarks/peers/echo-load.c" 2>"$work/gcc.log"; then

@@ -5,8 +5,9 @@ tcp.py echo|discard|chargen ADDRESS PORT MIB
 tcp.py many ADDRESS PORT CONNECTIONS
 tcp.py hold ADDRESS PORT SECONDS
 tcp.py serve ADDRESS PORT
+tcp.py pattern BYTES FILE
 
-serve listens there, and echoes what one connection says. With CHIMNEY_KEY segments are signed (TCP_MD5SIG, RFC 2385), to a server
+pattern writes what /bytes/BYTES of the http service gives, and says what /crc32 says of it. serve listens there, and echoes what one connection says. With CHIMNEY_KEY segments are signed (TCP_MD5SIG, RFC 2385), to a server
 from all addresses that share 16 bits with its own; CHIMNEY_SOURCE is the address that connections come from.
 """
 
@@ -19,6 +20,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 
 
 def family_of(address):
@@ -212,7 +214,23 @@ def many(address, port, count):
                     s.close()
 
 
+def pattern(count, name):
+    """Byte i is the exclusive or of the four low bytes of i: rows of 256 bytes that differ in what all of theirs are mixed with."""
+    rows = [bytes(column ^ mixed for column in range(256)) for mixed in range(256)]
+    checksum = 0
+    with open(name, "wb") as file:
+        for start in range(0, count, 1 << 20):
+            block = b"".join(
+                rows[(row ^ row >> 8 ^ row >> 16) & 255] for row in range(start >> 8, (min(start + (1 << 20), count) + 255) >> 8))
+            block = block[: count - start]
+            checksum = zlib.crc32(block, checksum)
+            file.write(block)
+    print(f"{count} bytes, CRC-32 {checksum:08x}")
+
+
 def main():
+    if sys.argv[1] == "pattern":
+        return pattern(int(sys.argv[2]), sys.argv[3])
     what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     number = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     questions = {"echo": echo, "discard": discard, "chargen": chargen, "many": many, "hold": hold}

@@ -12,6 +12,8 @@ tcp_bed() {
     for offloads in auto "$least"; do
         tcp_host "$1" "tcp-$1$six-$offloads" "$2" "offloads: $offloads" || return 0
         tcp_checks "tcp-$1$six-$offloads" "$mebibytes"
+        curl_checks "tcp-$1$six-$offloads" "$(((mebibytes + 3) / 4))"
+        [ "$offloads" != auto ] || iperf_checks "$1" "tcp-$1$six-$offloads"
         stop_chimney "tcp-$1$six-$offloads"
     done
     # A line that loses one frame of a hundred and lets others be overtaken, in both directions.
@@ -52,13 +54,58 @@ tcp_checks() {
     check "$1: 100 connections reset by the peer" 20 "${ask_kernel[@]}" reset "$ours" 7
     check "$1: a closed port refuses" 20 "${ask_kernel[@]}" refused "$ours" 4
     check "$1: 1,000 connections at once" 90 "${ask_kernel[@]}" many "$ours" 7 1000
-    if command -v curl >/dev/null; then
-        expect "$1: curl speaks to the echo service" 10 "^hello from curl$" \
-            within "$1-k" sh -c "echo hello from curl | curl -sS -m 3 --no-buffer telnet://$(bracketed "$ours"):7"
-    else
-        skip "$1: curl" "there is no curl"
-    fi
     expect "$1: no packet lost without a name" 5 "held, and the queues hold as many" ask netstat -s
+}
+
+# curl_checks NAME MEBIBYTES: downloads and uploads, their contents compared.
+curl_checks() {
+    if ! command -v curl >/dev/null; then
+        skip "$1: curl" "there is no curl"
+        return
+    fi
+    local bytes=$(($2 << 20)) host file=$work/pattern sum
+    host=$(bracketed "$ours")
+    expect "$1: curl speaks to the echo service" 10 "^hello from curl$" \
+        within "$1-k" sh -c "echo hello from curl | curl -sS -m 3 --no-buffer telnet://$host:7"
+    if [ ! -e "$file" ]; then
+        python3 "$here/tcp.py" pattern "$bytes" "$file" >"$file.words"
+        sha256sum <"$file" >"$file.sum"
+    fi
+    read -r sum _ <"$file.sum"
+    expect "$1: curl downloads $2 MiB, contents hashed" 120 "^$sum" \
+        within "$1-k" sh -c "curl -sSf -m 110 http://$host/bytes/$bytes | sha256sum"
+    expect "$1: curl uploads $2 MiB, contents hashed" 120 "^$(cat "$file.words")$" \
+        within "$1-k" curl -sSf -m 110 -T "$file" "http://$host/crc32"
+    expect "$1: curl uploads $2 MiB in chunks" 120 "^$(cat "$file.words")$" \
+        within "$1-k" sh -c "curl -sSf -m 110 -X POST -T - http://$host/crc32 <$file"
+    expect "$1: curl asks twice over one connection" 10 "^200 1 200 0 $" within "$1-k" \
+        curl -sS -m 5 -o /dev/null -o /dev/null -w '%{http_code} %{num_connects} ' "http://$host/" "http://$host/"
+}
+
+# What iperf3 -J has to say: no error, bytes each way that there is, and both ends counted the same but for what was under way.
+iperf_agrees='def agree(a; b): a.bytes > 0 and b.bytes > 0 and ((a.bytes - b.bytes) | fabs) <= 8388608 + a.bytes / 10;
+    if .error then error(.error)
+    elif (.end | agree(.sum_sent; .sum_received) and (.sum_sent_bidir_reverse == null
+        or agree(.sum_sent_bidir_reverse; .sum_received_bidir_reverse)))
+    then .end.sum_received.bits_per_second / 1e9 else error(.end | {sum_sent, sum_received} | tostring) end'
+
+# iperf_checks tap|afpacket NAME: tests of one second with iperf3 as the client.
+iperf_checks() {
+    local way ways=("" "-R" "-P 4" "--bidir")
+    if ! command -v iperf3 >/dev/null || ! command -v jq >/dev/null; then
+        skip "$2: iperf3" "there is no iperf3, or no jq"
+        return
+    fi
+    [ "$1" = tap ] || ways=("")
+    for way in "${ways[@]}"; do
+        check "$2: iperf3${way:+ $way}: both ends count the same" 20 \
+            within "$2-k" sh -c "iperf3 -c $ours -t 1 -J $way | jq -e '$iperf_agrees'"
+    done
+    [ "$1" = tap ] || return 0
+    check "$2: iperf3 -n: every byte is counted" 20 \
+        within "$2-k" sh -c "iperf3 -c $ours -n 8M -J | jq -e '.end.sum_received.bytes == 8388608'"
+    expect "$2: iperf3 -u is refused by its name" 20 "not implemented yet" within "$2-k" iperf3 -c "$ours" -u -t 1
+    expect "$2: the log says what tests moved" 5 "iperf3: .*: received [0-9]+ bytes at " cat "$work/$2.log"
 }
 
 # bracketed ADDRESS: as it stands in a URL.

@@ -38,7 +38,7 @@
             }
             do {
                 stacks = try Waiting.for {
-                    var builder = StackBuilder(shard: shard)
+                    var builder = StackBuilder(shard: shard) { log.info("\($0)") }
                     var stacks: [RunningStack] = []
                     for stack in configuration.stacks { stacks.append(try await builder.build(stack)) }
                     return stacks

@@ -19,7 +19,13 @@ struct StackBuilder {
     /// The ends of pipes whose other end was made already, by the name of the end that is to come.
     private var pipeEnds: [String: ChimneyLink.Pipe.End] = [:]
 
-    init(shard: Shard) { self.shard = shard }
+    /// Gets the lines that services have for the log.
+    private let notes: @Sendable (String) -> Void
+
+    init(shard: Shard, notes: @escaping @Sendable (String) -> Void = { _ in }) {
+        self.shard = shard
+        self.notes = notes
+    }
 
     /// The stack of a configuration with its interfaces, addresses, routes, proxies and services.
     mutating func build(_ configuration: StackConfiguration) async throws -> RunningStack {
@@ -39,12 +45,8 @@ struct StackBuilder {
             for route in configuration.routes { try Self.add(route, to: &stack, of: configuration.name) }
             try Self.addProxies(configuration, to: &stack)
         }
-        try await stack.handle.onShard { cell, _ in
-            for service in configuration.services { try StackService.open(service, on: cell) }
-            for service in configuration.tcp.services {
-                try TCPService.open(service, configuration.tcp, on: cell)
-            }
-        }
+        let (name, notes) = (configuration.name, notes)
+        try await Self.openServices(of: configuration, on: stack.handle) { notes("\(name): \($0)") }
         return stack
     }
 

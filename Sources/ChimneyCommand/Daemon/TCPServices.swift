@@ -1,6 +1,7 @@
 import ChimneyConfiguration
 import ChimneyPrimitives
 import ChimneyRuntime
+import ChimneySockets
 import ChimneyStack
 import ChimneyTCP
 
@@ -21,28 +22,16 @@ final class TCPService: SocketListener {
     private(set) var connectionCount = 0
 
     /// Opens the listener of a service on a stack, and serves it as long as the stack lives.
-    @discardableResult
     static func open(
-        _ configuration: ServiceConfiguration, _ bounds: TCPConfiguration, on cell: StackCell
-    ) throws(CommandFailure) -> TCPService {
-        // A peer that reads or writes no more is not waited for without end: it would keep a place from others.
-        var settings = cell.stack.settings.tcp.connection
-        settings.sendBufferMax = bounds.serviceBufferMax
-        settings.receiveBufferMax = bounds.serviceBufferMax
-        settings.userTimeout = .seconds(120)
-        var keepAlive = KeepAlive()
-        keepAlive.idle = .seconds(600)
-        settings.keepAlive = keepAlive
+        _ configuration: ServiceConfiguration, _ settings: TCPSettings, connectionsMax: Int, on cell: StackCell
+    ) throws(TCPSocketError) {
         let listener: TCPListenerID
         do throws(ListenError) {
             listener = try cell.stack.listenTCP(on: Endpoint(port: configuration.port), settings: settings)
         } catch {
-            throw CommandFailure(
-                "\(cell.stack.name): the TCP service \(configuration.kind.rawValue): \(Sentence.of(error))")
+            throw .listen(error)
         }
-        let service = TCPService(listener, configuration.kind, bounds.serviceConnectionsMax, cell)
-        cell.setListener(service, for: listener)
-        return service
+        cell.setListener(TCPService(listener, configuration.kind, connectionsMax, cell), for: listener)
     }
 
     private init(_ listener: TCPListenerID, _ kind: ServiceConfiguration.Kind, _ connectionsMax: Int, _ cell: StackCell)

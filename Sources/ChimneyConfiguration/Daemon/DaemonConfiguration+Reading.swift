@@ -295,34 +295,58 @@ extension ProxyARPConfiguration {
 extension ServiceConfiguration {
     /// A mapping from services to ports, `on` for the standard one, or a list of services on standard ports.
     package static func list(reading cursor: Cursor) throws(ConfigurationError) -> [Self] {
-        if cursor.isList {
+        try cursor.services(of: Kind.self).map { Self(kind: $0, port: $1) }
+    }
+}
+
+extension TCPServiceConfiguration {
+    /// A mapping from services to ports, `on` for the standard one, or a list of services on standard ports.
+    package static func list(reading cursor: Cursor) throws(ConfigurationError) -> [Self] {
+        try cursor.services(of: Kind.self).map { Self(kind: $0, port: $1) }
+    }
+}
+
+extension Cursor {
+    /// Which services there are, and on which port where that is said; no two have the same.
+    fileprivate func services<Kind: ServiceKind>(
+        of type: Kind.Type
+    ) throws(ConfigurationError) -> [(kind: Kind, port: UInt16)] {
+        if isList {
             var names = NameRegister("service")
-            var services: [Self] = []
-            for element in try cursor.elements(max: Kind.allCases.count) {
+            var services: [(kind: Kind, port: UInt16)] = []
+            for element in try elements(max: Kind.allCases.count) {
                 let kind: Kind = try element.choice()
                 try names.add(kind.rawValue, at: element)
-                services.append(Self(kind: kind))
+                services.append((kind, kind.standardPort))
             }
             return services
         }
-        let fields = try cursor.fields(Kind.allCases.map(\.rawValue))
-        var services: [Self] = []
+        let fields = try fields(Kind.allCases.map(\.rawValue))
+        var services: [(kind: Kind, port: UInt16)] = []
         for kind in Kind.allCases {
             guard let place = fields[kind.rawValue] else { continue }
             switch try? place.flag() {
-            case true?: services.append(Self(kind: kind))
+            case true?: services.append((kind, kind.standardPort))
             case false?: continue
-            case nil: services.append(Self(kind: kind, port: UInt16(try place.integer(in: 1...65_535))))
+            case nil: services.append((kind, UInt16(try place.integer(in: 1...65_535))))
             }
         }
         for (position, service) in services.enumerated() {
             guard let other = services[..<position].first(where: { $0.port == service.port }) else { continue }
             let text = "\(other.kind.rawValue) and \(service.kind.rawValue) cannot both have port \(service.port)"
-            throw cursor.failure(.conflict(text))
+            throw failure(.conflict(text))
         }
         return services
     }
 }
+
+/// The services of one transport.
+private protocol ServiceKind: RawRepresentable, CaseIterable where RawValue == String {
+    var standardPort: UInt16 { get }
+}
+
+extension ServiceConfiguration.Kind: ServiceKind {}
+extension TCPServiceConfiguration.Kind: ServiceKind {}
 
 extension Cursor {
     /// The value as what is left to a device, in any of the words for on and off.

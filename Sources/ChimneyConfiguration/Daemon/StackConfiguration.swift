@@ -207,7 +207,7 @@ public struct ProxyARPConfiguration: Hashable, Sendable {
     }
 }
 
-/// A service over UDP or TCP that a stack offers by itself.
+/// A service over UDP that a stack offers by itself, or a node of the lab.
 public struct ServiceConfiguration: Hashable, Sendable {
     /// Which service.
     public var kind: Kind
@@ -220,7 +220,7 @@ public struct ServiceConfiguration: Hashable, Sendable {
         case echo
         /// Throws away what comes (RFC 863).
         case discard
-        /// Answers every datagram, or every connection without end, with characters (RFC 864).
+        /// Answers every datagram with characters (RFC 864).
         case chargen
 
         /// The port that its RFC gives it.
@@ -229,6 +229,45 @@ public struct ServiceConfiguration: Hashable, Sendable {
             case .echo: 7
             case .discard: 9
             case .chargen: 19
+            }
+        }
+    }
+
+    /// A service on its standard port, or another.
+    public init(kind: Kind, port: UInt16? = nil) {
+        self.kind = kind
+        self.port = port ?? kind.standardPort
+    }
+}
+
+/// A service over TCP that a stack offers by itself.
+public struct TCPServiceConfiguration: Hashable, Sendable {
+    /// Which service.
+    public var kind: Kind
+    /// The port it listens on.
+    public var port: UInt16
+
+    /// The services there are.
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+        /// Sends back what comes (RFC 862).
+        case echo
+        /// Throws away what comes (RFC 863).
+        case discard
+        /// Answers every connection with characters without end (RFC 864).
+        case chargen
+        /// Hands out bytes and takes them, for clients of HTTP/1.1.
+        case http
+        /// Measures with clients of iperf3.
+        case iperf3
+
+        /// The port that is known for it.
+        public var standardPort: UInt16 {
+            switch self {
+            case .echo: 7
+            case .discard: 9
+            case .chargen: 19
+            case .http: 80
+            case .iperf3: 5_201
             }
         }
     }

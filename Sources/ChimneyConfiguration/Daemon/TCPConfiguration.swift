@@ -21,12 +21,14 @@ public struct TCPConfiguration: Hashable, Sendable {
     /// Whether it is noted in the log that connections open and end.
     public var logsConnections = false
     /// The services that the stack offers over TCP.
-    public var services: [ServiceConfiguration] = []
+    public var services: [TCPServiceConfiguration] = []
     /// The most connections of one of these services; further ones wait to be accepted.
     public var serviceConnectionsMax = 128
-    /// The most bytes that a connection of one of these services holds each way: what may be under way on a long line, and what a
-    /// slow peer keeps.
-    public var serviceBufferMax = 65_536
+    /// The most bytes that a connection of one of these services holds each way.
+    ///
+    /// That is what may be under way on a long line, and what a slow peer keeps. Nil for 64 KiB, 1 MiB of `http` and 4 MiB of
+    /// `iperf3`, whose tests are few and ask for the most.
+    public var serviceBufferMax: Int?
 
     /// The peers with which segments are signed (RFC 2385).
     public var signatures: [Signature] = []
@@ -90,12 +92,12 @@ public struct TCPConfiguration: Hashable, Sendable {
         congestion = try fields["congestion"]?.choice()
         logsRefused = try fields["log_in_vain"]?.flag() ?? false
         logsConnections = try fields["log_connections"]?.flag() ?? false
-        if let place = fields["services"] { services = try ServiceConfiguration.list(reading: place) }
+        if let place = fields["services"] { services = try TCPServiceConfiguration.list(reading: place) }
         for element in try fields.elements("signatures", max: Self.signaturesMax) {
             signatures.append(try Signature(reading: element))
         }
         verifiesSignatures = try fields["verify_signatures"]?.flag() ?? true
         serviceConnectionsMax = try fields["service_connections"]?.integer(in: 1...65_536) ?? 128
-        serviceBufferMax = try fields["service_buffer"]?.integer(in: 4_096...268_435_456) ?? 65_536
+        serviceBufferMax = try fields["service_buffer"]?.integer(in: 4_096...268_435_456)
     }
 }
