@@ -252,6 +252,19 @@ import Testing
         #expect(script.end.connection.snapshot(at: script.now).sendQueueBytes == 0)
     }
 
+    @Test func pieceIsAtMostHalfOfTheWindowOrTheBuffer() {
+        var script = Scripted.opened(segmentSize: 1_000, pieceMax: 65_000, window: 8_000)
+        script.end.cuts = false
+        script.write(20_000)
+        #expect(script.segments.map(\.payloadCount) == [4_000, 4_000])
+        var settings = Scripted.plain
+        settings.sendBufferMax = 6_000
+        var short = Scripted.opened(settings, segmentSize: 1_000, pieceMax: 65_000)
+        short.end.cuts = false
+        short.write(6_000)
+        #expect(short.segments.map(\.payloadCount) == [3_000, 3_000])
+    }
+
     @Test func urgentDataIsPointedAtUntilItIsAcknowledged() {
         var script = Scripted.opened(impatient)
         _ = script.end.connection.writableCount

@@ -121,9 +121,12 @@ extension TCPConnection {
     }
 
     /// How much of `count` bytes, at least one segment, goes into one piece.
+    ///
+    /// That is at most half of the window and of the buffer: while one piece is acknowledged the next is under way.
     private func wholeSegments(of count: Int, size: Int, isAll: Bool) -> Int {
         guard Int(snd.pieceMax) >= 2 * size, count > size else { return size }
-        let piece = min(count, Int(snd.pieceMax))
+        let most = min(Int(snd.windowMax), sharedSettings.value.sendBufferMax) / 2
+        let piece = min(count, Int(snd.pieceMax), max(most, size))
         // The last bytes go along when nothing could join them.
         return isAll && piece == count ? piece : piece - piece % size
     }
