@@ -1,5 +1,6 @@
 import ChimneyPrimitives
 import ChimneyTCP
+import ChimneyWire
 import Testing
 
 @Suite struct BufferTuningTests {
@@ -44,6 +45,21 @@ import Testing
     @Test func aReaderThatIsSlowKeepsTheBufferItBeganWith() {
         let tuned = Self.transfer(Self.settings, readsEach: .milliseconds(5), bytesMax: 2_000)
         #expect(tuned.1 <= 65_536 + 1_460)
+    }
+
+    /// Windows are told in units of 16 bytes here; a peer that sends a byte at a time must not win 15 with each.
+    @Test func roundingWindowsUpDoesNotAddUp() {
+        var settings = Scripted.plain
+        settings.scalesWindow = true
+        settings.receiveBufferMax = 1_000_000
+        settings.quickAcks = 200
+        var options = TCPOptionValues()
+        options.windowShift = 0
+        var script = Scripted.opened(settings, options: options)
+        for sequence in 0..<200 { script.hear(.ack, sequence, [1]) }
+        let snapshot = script.end.connection.snapshot(at: script.now)
+        #expect(snapshot.receiveQueueBytes == 200 && snapshot.receiveShift == 4)
+        #expect(snapshot.receiveQueueBytes + snapshot.receiveWindow < 1_000_000 + 16)
     }
 
     @Test func withoutAnInitialSizeTheBufferIsWholeFromTheBeginning() {

@@ -24,7 +24,10 @@ extension TCPConnection {
         if target - rcv.edge >= min(most / 2, segmentSize) { rcv.edge = target }
         let shift = marks.contains(.scaled) ? Int(rcv.shift) : 0
         // Rounded up, so that the edge does not move back by the bits that are shifted out.
-        let field = min(65_535, (receiveWindow &+ (1 &<< shift) &- 1) &>> shift)
+        let unit = 1 &<< shift
+        var field = min(65_535, (receiveWindow &+ unit &- 1) &>> shift)
+        // Rounded up again and again it would creep away from the room there is; it is held to though less is told (RFC 7323 §2.4).
+        if (rcv.nxt + field &<< shift) - target >= unit { field = min(65_535, receiveWindow &>> shift) }
         rcv.edge = SequenceNumber.later(rcv.edge, rcv.nxt + field &<< shift)
         return UInt16(truncatingIfNeeded: field)
     }
