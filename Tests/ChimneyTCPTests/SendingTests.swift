@@ -252,6 +252,20 @@ import Testing
         #expect(script.end.connection.snapshot(at: script.now).sendQueueBytes == 0)
     }
 
+    @Test func probeOfATailIsOldDataWhileRecordsAreAtTheirBound() {
+        var settings = Scripted.plain
+        settings.noDelay = true
+        settings.hasSelectiveAcks = true
+        settings.recovery.segmentsMax = 4
+        var options = TCPOptionValues()
+        options.permitsSACK = true
+        var script = Scripted.opened(settings, options: options)
+        for number in 0..<4 { #expect(script.write(500) == [Sent([.ack, .psh], 500 * number, 500)]) }
+        #expect(script.write(500).isEmpty, "the bound is met")
+        #expect(script.waitAndNote(.milliseconds(100)).map(\.sent) == [Sent(.ack, 1_500, 500)])
+        #expect(script.hear(ack: 500) == [Sent([.ack, .psh], 2_000, 500)])
+    }
+
     @Test func pieceIsAtMostHalfOfTheWindowOrTheBuffer() {
         var script = Scripted.opened(segmentSize: 1_000, pieceMax: 65_000, window: 8_000)
         script.end.cuts = false

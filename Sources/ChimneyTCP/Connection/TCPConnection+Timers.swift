@@ -40,7 +40,7 @@ extension TCPConnection {
     private mutating func probeTail(at now: Instant, to output: inout TCPOutput) {
         let window = snd.una + Int(snd.wnd) - snd.nxt
         let count = min(sizeOfNext, sendBuffer.end - snd.nxt, window)
-        if count > 0 {
+        if count > 0, !recovery.isFull {
             let start = snd.nxt
             snd.nxt += count
             sendAgain(SequenceRange(start, snd.nxt), kind: .probe, at: now, to: &output)

@@ -5,6 +5,9 @@ extension LossRecovery {
     @inline(__always)
     var hasLost: Bool { !box.isEmpty && box.flight.scoreboard.lostBytes > 0 }
 
+    /// Whether there are as many records of what was sent as there may be: nothing new is sent until some are acknowledged.
+    var isFull: Bool { !box.isEmpty && box.flight.scoreboard.isFull }
+
     /// The next range to send again, of at most one segment, if it may leave now.
     package mutating func nextToRetransmit(at now: Instant) -> SequenceRange? {
         guard !box.isEmpty, box.flight.scoreboard.lostBytes > 0, test == .none || test == .waiting else { return nil }
