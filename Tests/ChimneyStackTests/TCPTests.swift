@@ -76,6 +76,7 @@ import Testing
         _ = try segment.writeLeft(dialogue.client, Dialogue.bytes(40_000))
         segment.pump()
         segment.pass(.milliseconds(100))
+        #expect(segment.leftSnapshot(dialogue.client)?.tcp.timers.map(\.kind) == [.memory])
         let deadline = segment.left.deadline ?? .never
         #expect(deadline > segment.now && deadline <= segment.now + .seconds(1))
     }

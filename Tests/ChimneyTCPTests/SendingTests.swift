@@ -238,6 +238,21 @@ import Testing
         #expect(silent.wait(.seconds(100_000)).isEmpty && silent.state == .established)
     }
 
+    @Test func timerOfMemoryIsNotThatOfKeepAlive() {
+        var settings = Scripted.plain
+        settings.keepAlive = KeepAlive()
+        var script = Scripted.opened(settings)
+        script.write(10)
+        script.hear(ack: 10)
+        script.flush()
+        let timers = script.end.connection.snapshot(at: script.now).timers
+        #expect(timers.map(\.kind) == [.memory, .keepAlive])
+        #expect(timers.map(\.left) == [.seconds(1), .seconds(7_200)])
+        script.wait(.seconds(10))
+        let later = script.end.connection.snapshot(at: script.now).timers
+        #expect(later.map(\.kind) == [.keepAlive] && later.first?.left == .seconds(7_190))
+    }
+
     // MARK: - Pieces, urgent data
 
     @Test func dataLeavesInPiecesThatAreCutFurtherDown() {

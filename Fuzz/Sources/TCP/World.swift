@@ -151,7 +151,8 @@ struct World: ~Copyable {
             // The FIN is in no buffer.
             demand(tcp.outstandingBytes <= tcp.sendQueueBytes + 1, "what is under way is kept: \(tcp)")
             demand(
-                tcp.outstandingBytes == 0 || tcp.timers.contains { $0.kind != .delayedAck && $0.kind != .keepAlive },
+                tcp.outstandingBytes == 0
+                    || tcp.timers.contains { ![.delayedAck, .keepAlive, .memory].contains($0.kind) },
                 "what is under way is waited for: \(tcp)")
             demand(tcp.state != .finWait2 || tcp.sendQueueBytes == 0, "all was acknowledged: \(tcp)")
             check(connection.recovery, tcp)

@@ -14,8 +14,10 @@ public struct TCPSnapshot: Hashable, Sendable {
             case persist
             /// An acknowledgement is sent.
             case delayedAck
-            /// Silence is looked at.
+            /// A silent peer is asked whether it is there.
             case keepAlive
+            /// Memory that only a busy connection needs is given back.
+            case memory
             /// The peer's FIN is waited for no longer.
             case finWait2
             /// The owner's patience ends.
@@ -100,7 +102,15 @@ extension TCPConnection {
         add(state.isSynchronized ? .persist : .handshake, probeDue)
         add(.recovery, recovery.deadline)
         add(.delayedAck, ackDue)
-        add(state == .finWait2 && marks.contains(.ownerGone) ? .finWait2 : .keepAlive, idleDue)
+        if state == .finWait2 && marks.contains(.ownerGone) {
+            add(.finWait2, idleDue)
+        } else if idleDue != .never {
+            // One timer looks at silence for both.
+            if holdsMemory { add(.memory, idleDue) }
+            if let keepAlive = sharedSettings.value.keepAlive {
+                add(.keepAlive, max(idleDue, heardAt + keepAlive.idle))
+            }
+        }
         add(.user, userDue)
         return result
     }
