@@ -267,6 +267,17 @@ import Testing
         #expect(script.end.connection.snapshot(at: script.now).sendQueueBytes == 0)
     }
 
+    /// A byte that probed the window is acknowledged without having been recorded.
+    @Test func whatIsUnderWayAfterAProbeWasTakenIsCountedFromBehindIt() {
+        var script = Scripted.opened()
+        script.hear(window: 0)
+        #expect(script.write(18).isEmpty)
+        #expect(script.wait(.milliseconds(1_500)).first == Sent(.ack, 0, 1))
+        #expect(script.hear(ack: 1) == [Sent([.ack, .psh], 1, 17)])
+        let state = script.end.connection.recoveryState
+        #expect(state.outstandingBytes == 17 && state.inFlightBytes == 17)
+    }
+
     @Test func probeOfATailIsOldDataWhileRecordsAreAtTheirBound() {
         var settings = Scripted.plain
         settings.noDelay = true

@@ -6,7 +6,11 @@ extension LossRecovery {
     /// - Complexity: O(log n) for n records, and what is newly covered.
     package mutating func ackArrived(_ ack: AckArrival, at now: Instant) -> AckOutcome {
         var outcome = AckOutcome()
-        guard !box.isEmpty, !box.flight.scoreboard.isEmpty, ack.ack >= una, ack.ack <= nxt else { return outcome }
+        guard !box.isEmpty, !box.flight.scoreboard.isEmpty else {
+            if ack.ack > nxt { probeTaken(upTo: ack.ack) }
+            return outcome
+        }
+        guard ack.ack >= una, ack.ack <= nxt else { return outcome }
         let before = Before(
             flightSize: outstanding - box.flight.scoreboard.sackedBytes - box.flight.impliedBytes)
         var delivery = Delivery(
@@ -32,6 +36,12 @@ extension LossRecovery {
         adjustWindow(delivery, ack, foundLoss: outcome.isLossDetected, phase, at: now)
         rearm(isProgress: delivery.acknowledged > 0, nextLoss: nextLoss, at: now)
         return outcome
+    }
+
+    /// A byte that probed a closed window was taken, of which there is no record.
+    private mutating func probeTaken(upTo ack: SequenceNumber) {
+        una = ack
+        nxt = ack
     }
 
     /// Whether nothing is missing and nothing is under judgement, so that all it can do is acknowledge more.
